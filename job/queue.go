@@ -1,0 +1,82 @@
+package job
+
+import "time"
+
+// Queue is a named family of jobs: a free-form definition and the settings its
+// jobs are scheduled by. The zero value of every setting is its default.
+type Queue struct {
+	Name string `cbor:"1,keyasint"`
+	// Definition is a free-form document (a Coordinate work spec in CBOR).
+	Definition []byte `cbor:"2,keyasint,omitempty"`
+	// Runtime names what understands the queue's jobs; "command" for commands.
+	Runtime string `cbor:"3,keyasint,omitempty"`
+
+	// Priority is absolute between queues, larger first; Weight shares what
+	// queues of equal priority get.
+	Priority int64 `cbor:"4,keyasint,omitempty"`
+	Weight   int64 `cbor:"5,keyasint,omitempty"`
+	Paused   bool  `cbor:"6,keyasint,omitempty"`
+	// MaxRunning caps held jobs, MaxPerRequest the jobs one reserve returns,
+	// MaxAttempts the grants of one job; zero means no cap.
+	MaxRunning    int64 `cbor:"7,keyasint,omitempty"`
+	MaxPerRequest int64 `cbor:"8,keyasint,omitempty"`
+	MaxAttempts   int64 `cbor:"9,keyasint,omitempty"`
+	// Continuous queues make a job of their own every Interval when empty.
+	Continuous bool          `cbor:"10,keyasint,omitempty"`
+	Interval   time.Duration `cbor:"11,keyasint,omitempty"`
+	Order      Order         `cbor:"12,keyasint,omitempty"`
+	// Then is the queue that outputs of completed jobs are added to.
+	Then string `cbor:"13,keyasint,omitempty"`
+
+	// Defaults for jobs that do not say: lease of an attempt (DefaultLease),
+	// retries of a failed command, losses borne, back-off.
+	Lease   time.Duration `cbor:"14,keyasint,omitempty"`
+	Retries *int          `cbor:"15,keyasint,omitempty"`
+	Losses  *int          `cbor:"16,keyasint,omitempty"`
+	Backoff *Backoff      `cbor:"17,keyasint,omitempty"`
+	Account string        `cbor:"18,keyasint,omitempty"`
+	OnLost  OnLost        `cbor:"19,keyasint,omitempty"`
+}
+
+// Leases: the default of commands, and the bounds of what may be asked for a
+// command or, with the smaller minimum, for pulled work.
+const (
+	DefaultLease    = 5 * time.Minute
+	MinCommandLease = 15 * time.Second
+	MinLease        = time.Second
+	MaxLease        = 24 * time.Hour
+)
+
+// DefaultLosses is how often a job may be lost before it is buried.
+const DefaultLosses = 5
+
+// Order is the order of jobs of equal priority in a queue.
+type Order uint8
+
+// The orders of a queue.
+const (
+	OrderFIFO Order = iota
+	OrderKey
+)
+
+// Backoff is the delay before a failed job is tried again: Base x 2^n for the
+// n-th failure plus a random part of at most Jitter, together at most Cap.
+type Backoff struct {
+	Base   time.Duration `cbor:"1,keyasint,omitempty"`
+	Jitter time.Duration `cbor:"2,keyasint,omitempty"`
+	Cap    time.Duration `cbor:"3,keyasint,omitempty"`
+}
+
+// DefaultBackoff is wr's: 30 s x 2^n plus up to 30 s, at most half an hour.
+var DefaultBackoff = Backoff{Base: 30 * time.Second, Jitter: 30 * time.Second, Cap: 30 * time.Minute}
+
+// Delay is the delay after failure number n (0 for the first); random is a
+// number in [0, 1).
+func (b Backoff) Delay(n int, random float64) time.Duration {
+	d := b.Base
+	for ; n > 0 && d < b.Cap; n-- {
+		d *= 2
+	}
+	d += time.Duration(random * float64(b.Jitter))
+	return min(d, b.Cap)
+}

@@ -1,0 +1,275 @@
+package job
+
+import "time"
+
+// This file has the rows a namespace's state is stored as. They carry absolute
+// values, so that writing one twice is harmless. Package queue makes them,
+// package engine passes them on, package store keeps them.
+
+// Time is engine time in nanoseconds since the Unix epoch; zero means none.
+type Time int64
+
+// TimeOf is t as engine time; the zero time is zero.
+func TimeOf(t time.Time) Time {
+	if t.IsZero() {
+		return 0
+	}
+	return Time(t.UnixNano())
+}
+
+// Std is t as a time.Time in UTC; zero is the zero time.
+func (t Time) Std() time.Time {
+	if t == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(t)).UTC()
+}
+
+// Add is t moved by d.
+func (t Time) Add(d time.Duration) Time { return t + Time(d) }
+
+// Sub is the time from u to t.
+func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
+
+// Numbers that stand for interned things of one namespace. Zero is none.
+type (
+	QueueID  uint32
+	GroupID  uint32
+	KindID   uint32
+	ShapeID  uint32
+	WorkerID uint32
+)
+
+// Meta are a namespace's own counters. They are part of every batch that
+// changes one of them.
+type Meta struct {
+	// Epoch is the incarnation: raised at every load, part of attempt ids and
+	// checked by every commit.
+	Epoch uint32 `cbor:"1,keyasint"`
+	// NextSeq, NextAttempt and NextEnd are the numbers to be given next: to an
+	// added job, to a grant in this epoch, to a finished job.
+	NextSeq     Seq    `cbor:"2,keyasint"`
+	NextAttempt uint64 `cbor:"3,keyasint"`
+	NextEnd     uint64 `cbor:"4,keyasint"`
+	// Clock is the latest engine time stored; time never goes back behind it.
+	Clock Time `cbor:"5,keyasint"`
+	// HoldUntil, when set, is the deadline all leases were extended to before a
+	// planned stop.
+	HoldUntil Time `cbor:"6,keyasint,omitempty"`
+	// Paused and Draining are the namespace's durable modes.
+	Paused   bool `cbor:"7,keyasint,omitempty"`
+	Draining bool `cbor:"8,keyasint,omitempty"`
+	// Seed makes back-off jitter and tie-breaks reproducible.
+	Seed uint64 `cbor:"9,keyasint"`
+	// MinLive is a lower bound of the sequence numbers of live jobs, where a
+	// load starts reading.
+	MinLive Seq `cbor:"10,keyasint,omitempty"`
+	// Numbers given to interned rows.
+	NextQueue  QueueID  `cbor:"11,keyasint"`
+	NextGroup  GroupID  `cbor:"12,keyasint"`
+	NextKind   KindID   `cbor:"13,keyasint"`
+	NextShape  ShapeID  `cbor:"14,keyasint"`
+	NextWorker WorkerID `cbor:"15,keyasint"`
+}
+
+// Live is the state record of a job that is not complete: small, of fixed size,
+// without pointers, so that millions cost the collector nothing.
+type Live struct {
+	Seq    Seq
+	Digest Digest
+	// Place orders jobs of equal priority; a job that comes back after
+	// preemption or release keeps it.
+	Place    uint64
+	Priority float64
+
+	Queue QueueID
+	Group GroupID
+	Kind  KindID
+	Shape ShapeID
+
+	State State
+	Mark  Mark
+	// Reason and Exit are of the last attempt that ended.
+	Reason Reason
+	// Flags of the description that the state machine needs.
+	Flags Flags
+	Exit  int32
+
+	// Version is the newest payload; GivenVersion the one the held attempt got.
+	Version      uint32
+	GivenVersion uint32
+	// Size of the newest payload in bytes, for bounds and read-ahead.
+	Size uint32
+
+	// Number counts attempts, Starts the times it ran, Failures and Losses what
+	// the budgets are charged with. A kick resets Failures and Losses.
+	Number   uint32
+	Starts   uint32
+	Failures uint32
+	Losses   uint32
+	// Retries is the job's own retry budget, or RetriesDefault.
+	Retries int32
+
+	// Attempt is the held attempt, or the last one that ended.
+	Attempt AttemptID
+	Worker  WorkerID
+	// Due is when a delayed job becomes ready.
+	Due Time
+	// Lease is the length of the attempt's lease.
+	Lease time.Duration
+
+	Added   Time
+	Since   Time // when it entered its state
+	Granted Time
+	Started Time
+}
+
+// RetriesDefault in Live.Retries means the queue's or the system's default.
+const RetriesDefault = -1
+
+// Flags are facts of a description kept in its state record.
+type Flags uint8
+
+// The flags.
+const (
+	// FlagCommand: agents can run it.
+	FlagCommand Flags = 1 << iota
+	// FlagHold: lost policy hold.
+	FlagHold
+	// FlagNotPreemptible: never a victim.
+	FlagNotPreemptible
+	// FlagWait: may wait for a worker large enough.
+	FlagWait
+	// FlagOwnBackoff: its description has a back-off of its own.
+	FlagOwnBackoff
+	// FlagCountAll: every attempt counts against its budget (Coordinate).
+	FlagCountAll
+	// FlagNoRetryAfter: its description bounds retries by run time.
+	FlagNoRetryAfter
+)
+
+// Payload is one immutable version of a job's description, encoded by Encode.
+type Payload struct {
+	Seq     Seq
+	Version uint32
+	Body    []byte
+}
+
+// PayloadRef names a payload.
+type PayloadRef struct {
+	Seq     Seq
+	Version uint32
+}
+
+// Finished is the history record of a complete job, keyed by End, a number that
+// grows in the order jobs finished.
+type Finished struct {
+	End   uint64
+	Ended Time
+	Live  // as it was when it completed
+}
+
+// AttemptRow is an attempt that ended, stored under its job and number.
+type AttemptRow struct {
+	Seq Seq
+	Attempt
+}
+
+// QueueRow is a stored queue with its counter of complete jobs.
+type QueueRow struct {
+	ID   QueueID `cbor:"1,keyasint"`
+	Def  Queue   `cbor:"2,keyasint"`
+	Done int64   `cbor:"3,keyasint,omitempty"`
+	Gone bool    `cbor:"-"`
+}
+
+// GroupRow is an interned report group with its counter of complete jobs.
+type GroupRow struct {
+	ID   GroupID `cbor:"1,keyasint"`
+	Name string  `cbor:"2,keyasint"`
+	Done int64   `cbor:"3,keyasint,omitempty"`
+	Gone bool    `cbor:"-"`
+}
+
+// KindRow is an interned requirement group.
+type KindRow struct {
+	ID   KindID `cbor:"1,keyasint"`
+	Name string `cbor:"2,keyasint"`
+	Gone bool   `cbor:"-"`
+}
+
+// Shape is what the scheduler must know of a job, shared by all jobs that are
+// alike to it.
+type Shape struct {
+	Queue   QueueID       `cbor:"2,keyasint"`
+	Kind    KindID        `cbor:"3,keyasint,omitempty"`
+	Account string        `cbor:"4,keyasint,omitempty"`
+	Needs   Resources     `cbor:"5,keyasint,omitempty"`
+	Time    time.Duration `cbor:"6,keyasint,omitempty"`
+	Labels  Labels        `cbor:"7,keyasint,omitempty"`
+	Prefer  Labels        `cbor:"8,keyasint,omitempty"`
+	Limits  []LimitUse    `cbor:"9,keyasint,omitempty"`
+	// Command tells jobs of agents from those of pulling workers.
+	Command        bool `cbor:"10,keyasint,omitempty"`
+	NotPreemptible bool `cbor:"11,keyasint,omitempty"`
+	Wait           bool `cbor:"12,keyasint,omitempty"`
+}
+
+// ShapeRow is a stored shape.
+type ShapeRow struct {
+	ID   ShapeID `cbor:"1,keyasint"`
+	Gone bool    `cbor:"-"`
+	Shape
+}
+
+// WorkerRow is a stored worker: who it is, so that attempts it holds can be
+// recognised after a restart. What it has and does is announced, not stored.
+type WorkerRow struct {
+	ID   WorkerID `cbor:"1,keyasint"`
+	Gone bool     `cbor:"-"`
+	Worker
+}
+
+// Request is the remembered outcome of a mutation that carried a request id.
+type Request struct {
+	Client, ID string
+	At         Time
+	Outcome    []byte
+	Gone       bool
+}
+
+// Blob is content stored once under its digest (environments, large outputs).
+type Blob struct {
+	Digest string // hex SHA-256
+	Body   []byte
+}
+
+// Changes is what one turn of a namespace changed: the unit of commit.
+type Changes struct {
+	Meta     *Meta
+	Queues   []QueueRow
+	Groups   []GroupRow
+	Kinds    []KindRow
+	Shapes   []ShapeRow
+	Workers  []WorkerRow
+	Payloads []Payload
+	Live     []Live
+	// Gone are jobs whose live record ends: they completed (and are in
+	// Finished) or were deleted.
+	Gone     []Seq
+	Finished []Finished
+	Attempts []AttemptRow
+	Requests []Request
+	Blobs    []Blob
+	// Forgotten are history records to delete, with everything under their job.
+	Forgotten []Finished
+	// Deleted are jobs to delete with all their payloads and attempts.
+	Deleted []Seq
+}
+
+// Empty reports whether nothing needs storing.
+func (c *Changes) Empty() bool {
+	return c.Meta == nil && len(c.Queues)+len(c.Groups)+len(c.Kinds)+len(c.Shapes)+len(c.Workers)+
+		len(c.Payloads)+len(c.Live)+len(c.Gone)+len(c.Finished)+len(c.Attempts)+len(c.Requests)+
+		len(c.Blobs)+len(c.Forgotten)+len(c.Deleted) == 0
+}

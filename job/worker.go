@@ -1,0 +1,35 @@
+package job
+
+import "time"
+
+// Worker is whoever takes jobs: a pulling client, or an agent on a machine.
+type Worker struct {
+	// Name is its id, unique in the namespace.
+	Name   string `cbor:"2,keyasint"`
+	Parent string `cbor:"3,keyasint,omitempty"`
+	Mode   string `cbor:"4,keyasint,omitempty"`
+	Host   string `cbor:"5,keyasint,omitempty"`
+	Pid    int    `cbor:"6,keyasint,omitempty"`
+
+	// Agent tells an agent (commands, pushed to it) from a pulling client.
+	Agent bool `cbor:"7,keyasint,omitempty"`
+	// Machine, Boot and Dir identify an agent across its incarnations:
+	// machine id, boot id and state directory. Incarnation counts its starts.
+	Machine     string `cbor:"8,keyasint,omitempty"`
+	Boot        string `cbor:"9,keyasint,omitempty"`
+	Dir         string `cbor:"10,keyasint,omitempty"`
+	Incarnation uint64 `cbor:"11,keyasint,omitempty"`
+
+	Labels   Labels    `cbor:"12,keyasint,omitempty"`
+	Capacity Resources `cbor:"13,keyasint,omitempty"`
+	// Until is when its alloc ends; zero means never.
+	Until time.Time `cbor:"14,keyasint,omitzero"`
+	// Data is free-form.
+	Data []byte `cbor:"15,keyasint,omitempty"`
+}
+
+// SameMachine reports whether two agents are incarnations of one: same machine
+// and state directory, whatever the boot.
+func (w *Worker) SameMachine(o *Worker) bool {
+	return w.Agent && o.Agent && w.Machine != "" && w.Machine == o.Machine && w.Dir == o.Dir
+}

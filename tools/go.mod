@@ -1,0 +1,3 @@
+module github.com/muster-queue/muster/tools
+
+go 1.26
