@@ -113,6 +113,8 @@ type Live struct {
 	// Attempt is the held attempt, or the last one that ended.
 	Attempt AttemptID
 	Worker  WorkerID
+	// Outcome is how Attempt ended; OutcomeNone while it is held.
+	Outcome Outcome
 	// Due is when a delayed job becomes ready.
 	Due Time
 	// Lease is the length of the attempt's lease.
@@ -261,9 +263,12 @@ type Changes struct {
 	Attempts []AttemptRow
 	Requests []Request
 	Blobs    []Blob
-	// Forgotten are history records to delete, with everything under their job.
+	// Forgotten are history records to delete with their index entries, but not
+	// what is kept under their job: the job runs again under its old number, or
+	// is in Deleted too.
 	Forgotten []Finished
-	// Deleted are jobs to delete with all their payloads and attempts.
+	// Deleted are jobs to delete with all their payloads and attempts. Their live
+	// record, if any, is in Gone.
 	Deleted []Seq
 }
 
