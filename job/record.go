@@ -148,6 +148,9 @@ const (
 	FlagCountAll
 	// FlagNoRetryAfter: its description bounds retries by run time.
 	FlagNoRetryAfter
+	// FlagPrefetched is of the held attempt, not of the description: it waits at
+	// its worker and takes no resources yet.
+	FlagPrefetched
 )
 
 // Payload is one immutable version of a job's description, encoded by Encode.
@@ -215,6 +218,12 @@ type Shape struct {
 	Command        bool `cbor:"10,keyasint,omitempty"`
 	NotPreemptible bool `cbor:"11,keyasint,omitempty"`
 	Wait           bool `cbor:"12,keyasint,omitempty"`
+	// What the scheduler does not need but the state machine does, of the rare
+	// jobs that say so themselves: lease, back-off, and the run time after which
+	// a failure is final.
+	Lease        time.Duration `cbor:"13,keyasint,omitempty"`
+	Backoff      *Backoff      `cbor:"14,keyasint,omitempty"`
+	NoRetryAfter time.Duration `cbor:"15,keyasint,omitempty"`
 }
 
 // ShapeRow is a stored shape.

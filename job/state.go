@@ -65,9 +65,12 @@ const (
 	MarkDeleted
 	// MarkWithdrawn: a prefetched job was asked back.
 	MarkWithdrawn
+	// MarkRevoked: it was taken back and then added anew: what the attempt does
+	// counts for nothing, and when it has ended the job is ready.
+	MarkRevoked
 )
 
-var markNames = [...]string{"", "cancelled", "preempted", "deleted", "withdrawn"}
+var markNames = [...]string{"", "cancelled", "preempted", "deleted", "withdrawn", "revoked"}
 
 // String is the word shown beside "stopping".
 func (m Mark) String() string {
