@@ -1,0 +1,5 @@
+package engine
+
+import "time"
+
+func clock() time.Time { return time.Now() }

@@ -1,0 +1,2 @@
+// Package schedule says it twice.
+package schedule

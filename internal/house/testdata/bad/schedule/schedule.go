@@ -1,0 +1,4 @@
+// Package schedule has global state and two comments.
+package schedule
+
+var signals chan int

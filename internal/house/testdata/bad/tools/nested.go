@@ -1,0 +1,3 @@
+package nested
+
+// TODO: not of this module
