@@ -28,7 +28,7 @@ type AttachRequest struct {
 	Hello     *Hello                 `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
 	Heartbeat *Heartbeat             `protobuf:"bytes,2,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
 	// Starts and ends, kept by the agent until acknowledged. A withdraw is
-	// answered by a release, or by start or an end when it came too late.
+	// answered by give_back, or by start or an end when it came too late.
 	Reports []*Report `protobuf:"bytes,3,rep,name=reports,proto3" json:"reports,omitempty"`
 	// Live output that was asked for.
 	Logs          []*LogChunk `protobuf:"bytes,4,rep,name=logs,proto3" json:"logs,omitempty"`
@@ -121,9 +121,11 @@ type Hello struct {
 	// Reading of the clock.
 	Clock int64 `protobuf:"varint,15,opt,name=clock,proto3" json:"clock,omitempty"`
 	// Free-form.
-	Data          []byte `protobuf:"bytes,16,opt,name=data,proto3" json:"data,omitempty"`
-	Parent        string `protobuf:"bytes,17,opt,name=parent,proto3" json:"parent,omitempty"`
-	Mode          string `protobuf:"bytes,18,opt,name=mode,proto3" json:"mode,omitempty"`
+	Data   []byte `protobuf:"bytes,16,opt,name=data,proto3" json:"data,omitempty"`
+	Parent string `protobuf:"bytes,17,opt,name=parent,proto3" json:"parent,omitempty"`
+	Mode   string `protobuf:"bytes,18,opt,name=mode,proto3" json:"mode,omitempty"`
+	// As in Heartbeat.
+	Prefetch      uint32 `protobuf:"varint,19,opt,name=prefetch,proto3" json:"prefetch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -284,6 +286,13 @@ func (x *Hello) GetMode() string {
 	return ""
 }
 
+func (x *Hello) GetPrefetch() uint32 {
+	if x != nil {
+		return x.Prefetch
+	}
+	return 0
+}
+
 // HeldAttempt is an attempt an agent has.
 type HeldAttempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -367,7 +376,9 @@ type Heartbeat struct {
 	Running uint32 `protobuf:"varint,4,opt,name=running,proto3" json:"running,omitempty"`
 	Waiting uint32 `protobuf:"varint,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	// It takes no more jobs.
-	Draining      bool `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	Draining bool `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	// When the machine is taken away; absent: never.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -442,6 +453,13 @@ func (x *Heartbeat) GetDraining() bool {
 		return x.Draining
 	}
 	return false
+}
+
+func (x *Heartbeat) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
 }
 
 // LogChunk is a piece of live output.
@@ -543,8 +561,8 @@ type AttachResponse struct {
 	Stops   []*Stop `protobuf:"bytes,4,rep,name=stops,proto3" json:"stops,omitempty"`
 	// Prefetched attempts that are asked back.
 	Withdraw []*AttemptRef `protobuf:"bytes,5,rep,name=withdraw,proto3" json:"withdraw,omitempty"`
-	// Reports up to this id are durable; zero: no news.
-	Acked uint64 `protobuf:"varint,6,opt,name=acked,proto3" json:"acked,omitempty"`
+	// Ids of reports whose outcome is durable.
+	Acked []uint64 `protobuf:"varint,6,rep,packed,name=acked,proto3" json:"acked,omitempty"`
 	// Reports that were refused. They are acknowledged too.
 	Answers []*ReportAnswer `protobuf:"bytes,7,rep,name=answers,proto3" json:"answers,omitempty"`
 	Tails   []*Tail         `protobuf:"bytes,8,rep,name=tails,proto3" json:"tails,omitempty"`
@@ -626,11 +644,11 @@ func (x *AttachResponse) GetWithdraw() []*AttemptRef {
 	return nil
 }
 
-func (x *AttachResponse) GetAcked() uint64 {
+func (x *AttachResponse) GetAcked() []uint64 {
 	if x != nil {
 		return x.Acked
 	}
-	return 0
+	return nil
 }
 
 func (x *AttachResponse) GetAnswers() []*ReportAnswer {
@@ -682,10 +700,8 @@ type Welcome struct {
 	Worker   string         `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
 	Settings *AgentSettings `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
 	// Incarnation of the namespace.
-	Epoch uint32 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// Reports up to this id of this session are durable.
-	Acked         uint64 `protobuf:"varint,4,opt,name=acked,proto3" json:"acked,omitempty"`
-	Version       string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	Epoch         uint32 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -737,13 +753,6 @@ func (x *Welcome) GetSettings() *AgentSettings {
 func (x *Welcome) GetEpoch() uint32 {
 	if x != nil {
 		return x.Epoch
-	}
-	return 0
-}
-
-func (x *Welcome) GetAcked() uint64 {
-	if x != nil {
-		return x.Acked
 	}
 	return 0
 }
@@ -841,14 +850,15 @@ type Tail struct {
 	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	Epoch uint32                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	N     uint64                 `protobuf:"varint,3,opt,name=n,proto3" json:"n,omitempty"`
-	// "stdout", "stderr"; empty: both.
-	Stream string `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
+	Seq   uint64                 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
+	// "stdout" or "stderr".
+	Stream string `protobuf:"bytes,5,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Begin there; negative: that many bytes before the end.
+	Offset int64 `protobuf:"varint,6,opt,name=offset,proto3" json:"offset,omitempty"`
 	// Go on until the attempt ends or the tail is stopped.
-	Follow bool `protobuf:"varint,5,opt,name=follow,proto3" json:"follow,omitempty"`
-	// Only about that many bytes at the end; zero: all there is.
-	Bytes int64 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Follow bool `protobuf:"varint,7,opt,name=follow,proto3" json:"follow,omitempty"`
 	// Stop the tail with this id.
-	Stop          bool `protobuf:"varint,7,opt,name=stop,proto3" json:"stop,omitempty"`
+	Stop          bool `protobuf:"varint,8,opt,name=stop,proto3" json:"stop,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -904,6 +914,13 @@ func (x *Tail) GetN() uint64 {
 	return 0
 }
 
+func (x *Tail) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
 func (x *Tail) GetStream() string {
 	if x != nil {
 		return x.Stream
@@ -911,18 +928,18 @@ func (x *Tail) GetStream() string {
 	return ""
 }
 
+func (x *Tail) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
 func (x *Tail) GetFollow() bool {
 	if x != nil {
 		return x.Follow
 	}
 	return false
-}
-
-func (x *Tail) GetBytes() int64 {
-	if x != nil {
-		return x.Bytes
-	}
-	return 0
 }
 
 func (x *Tail) GetStop() bool {
@@ -941,7 +958,7 @@ const file_muster_v1_agent_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x10.muster.v1.HelloR\x05hello\x122\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x14.muster.v1.HeartbeatR\theartbeat\x12+\n" +
 	"\areports\x18\x03 \x03(\v2\x11.muster.v1.ReportR\areports\x12'\n" +
-	"\x04logs\x18\x04 \x03(\v2\x13.muster.v1.LogChunkR\x04logs\"\xc6\x04\n" +
+	"\x04logs\x18\x04 \x03(\v2\x13.muster.v1.LogChunkR\x04logs\"\xe2\x04\n" +
 	"\x05Hello\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x18\n" +
 	"\amachine\x18\x02 \x01(\tR\amachine\x12\x12\n" +
@@ -963,7 +980,8 @@ const file_muster_v1_agent_proto_rawDesc = "" +
 	"\x05clock\x18\x0f \x01(\x03R\x05clock\x12\x12\n" +
 	"\x04data\x18\x10 \x01(\fR\x04data\x12\x16\n" +
 	"\x06parent\x18\x11 \x01(\tR\x06parent\x12\x12\n" +
-	"\x04mode\x18\x12 \x01(\tR\x04mode\x1a;\n" +
+	"\x04mode\x18\x12 \x01(\tR\x04mode\x12\x1a\n" +
+	"\bprefetch\x18\x13 \x01(\rR\bprefetch\x1a;\n" +
 	"\rCapacityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"]\n" +
@@ -971,14 +989,15 @@ const file_muster_v1_agent_proto_rawDesc = "" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\f\n" +
 	"\x01n\x18\x02 \x01(\x04R\x01n\x12\x10\n" +
 	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x18\n" +
-	"\astarted\x18\x04 \x01(\bR\astarted\"\xfa\x01\n" +
+	"\astarted\x18\x04 \x01(\bR\astarted\"\xac\x02\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05clock\x18\x01 \x01(\x03R\x05clock\x122\n" +
 	"\x04free\x18\x02 \x03(\v2\x1e.muster.v1.Heartbeat.FreeEntryR\x04free\x12\x1a\n" +
 	"\bprefetch\x18\x03 \x01(\rR\bprefetch\x12\x18\n" +
 	"\arunning\x18\x04 \x01(\rR\arunning\x12\x18\n" +
 	"\awaiting\x18\x05 \x01(\rR\awaiting\x12\x1a\n" +
-	"\bdraining\x18\x06 \x01(\bR\bdraining\x1a7\n" +
+	"\bdraining\x18\x06 \x01(\bR\bdraining\x120\n" +
+	"\x05until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x1a7\n" +
 	"\tFreeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x8a\x01\n" +
@@ -995,34 +1014,34 @@ const file_muster_v1_agent_proto_rawDesc = "" +
 	"\arenewed\x18\x03 \x01(\x03R\arenewed\x12%\n" +
 	"\x05stops\x18\x04 \x03(\v2\x0f.muster.v1.StopR\x05stops\x121\n" +
 	"\bwithdraw\x18\x05 \x03(\v2\x15.muster.v1.AttemptRefR\bwithdraw\x12\x14\n" +
-	"\x05acked\x18\x06 \x01(\x04R\x05acked\x121\n" +
+	"\x05acked\x18\x06 \x03(\x04R\x05acked\x121\n" +
 	"\aanswers\x18\a \x03(\v2\x17.muster.v1.ReportAnswerR\aanswers\x12%\n" +
 	"\x05tails\x18\b \x03(\v2\x0f.muster.v1.TailR\x05tails\x12\x12\n" +
 	"\x04hold\x18\t \x01(\x03R\x04hold\x12\x14\n" +
 	"\x05drain\x18\n" +
 	" \x01(\bR\x05drain\x124\n" +
 	"\bsettings\x18\v \x01(\v2\x18.muster.v1.AgentSettingsR\bsettings\x12-\n" +
-	"\x06disown\x18\f \x03(\v2\x15.muster.v1.AttemptRefR\x06disown\"\x9d\x01\n" +
+	"\x06disown\x18\f \x03(\v2\x15.muster.v1.AttemptRefR\x06disown\"\x87\x01\n" +
 	"\aWelcome\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x124\n" +
 	"\bsettings\x18\x02 \x01(\v2\x18.muster.v1.AgentSettingsR\bsettings\x12\x14\n" +
-	"\x05epoch\x18\x03 \x01(\rR\x05epoch\x12\x14\n" +
-	"\x05acked\x18\x04 \x01(\x04R\x05acked\x12\x18\n" +
-	"\aversion\x18\x05 \x01(\tR\aversion\"\x9e\x01\n" +
+	"\x05epoch\x18\x03 \x01(\rR\x05epoch\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\"\x9e\x01\n" +
 	"\rAgentSettings\x12\x1c\n" +
 	"\theartbeat\x18\x01 \x01(\x03R\theartbeat\x12\x16\n" +
 	"\x06margin\x18\x02 \x01(\x03R\x06margin\x12%\n" +
 	"\x0emargin_percent\x18\x03 \x01(\rR\rmarginPercent\x12\x14\n" +
 	"\x05grace\x18\x04 \x01(\x03R\x05grace\x12\x1a\n" +
-	"\bprefetch\x18\x05 \x01(\x03R\bprefetch\"\x94\x01\n" +
+	"\bprefetch\x18\x05 \x01(\x03R\bprefetch\"\xa8\x01\n" +
 	"\x04Tail\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\rR\x05epoch\x12\f\n" +
-	"\x01n\x18\x03 \x01(\x04R\x01n\x12\x16\n" +
-	"\x06stream\x18\x04 \x01(\tR\x06stream\x12\x16\n" +
-	"\x06follow\x18\x05 \x01(\bR\x06follow\x12\x14\n" +
-	"\x05bytes\x18\x06 \x01(\x03R\x05bytes\x12\x12\n" +
-	"\x04stop\x18\a \x01(\bR\x04stop2K\n" +
+	"\x01n\x18\x03 \x01(\x04R\x01n\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x16\n" +
+	"\x06stream\x18\x05 \x01(\tR\x06stream\x12\x16\n" +
+	"\x06offset\x18\x06 \x01(\x03R\x06offset\x12\x16\n" +
+	"\x06follow\x18\a \x01(\bR\x06follow\x12\x12\n" +
+	"\x04stop\x18\b \x01(\bR\x04stop2K\n" +
 	"\x06Agents\x12A\n" +
 	"\x06Attach\x12\x18.muster.v1.AttachRequest\x1a\x19.muster.v1.AttachResponse(\x010\x01B7Z5github.com/muster-queue/muster/api/muster/v1;musterv1b\x06proto3"
 
@@ -1067,22 +1086,23 @@ var file_muster_v1_agent_proto_depIdxs = []int32{
 	12, // 5: muster.v1.Hello.until:type_name -> google.protobuf.Timestamp
 	2,  // 6: muster.v1.Hello.held:type_name -> muster.v1.HeldAttempt
 	10, // 7: muster.v1.Heartbeat.free:type_name -> muster.v1.Heartbeat.FreeEntry
-	6,  // 8: muster.v1.AttachResponse.welcome:type_name -> muster.v1.Welcome
-	13, // 9: muster.v1.AttachResponse.assign:type_name -> muster.v1.Grant
-	14, // 10: muster.v1.AttachResponse.stops:type_name -> muster.v1.Stop
-	15, // 11: muster.v1.AttachResponse.withdraw:type_name -> muster.v1.AttemptRef
-	16, // 12: muster.v1.AttachResponse.answers:type_name -> muster.v1.ReportAnswer
-	8,  // 13: muster.v1.AttachResponse.tails:type_name -> muster.v1.Tail
-	7,  // 14: muster.v1.AttachResponse.settings:type_name -> muster.v1.AgentSettings
-	15, // 15: muster.v1.AttachResponse.disown:type_name -> muster.v1.AttemptRef
-	7,  // 16: muster.v1.Welcome.settings:type_name -> muster.v1.AgentSettings
-	0,  // 17: muster.v1.Agents.Attach:input_type -> muster.v1.AttachRequest
-	5,  // 18: muster.v1.Agents.Attach:output_type -> muster.v1.AttachResponse
-	18, // [18:19] is the sub-list for method output_type
-	17, // [17:18] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	12, // 8: muster.v1.Heartbeat.until:type_name -> google.protobuf.Timestamp
+	6,  // 9: muster.v1.AttachResponse.welcome:type_name -> muster.v1.Welcome
+	13, // 10: muster.v1.AttachResponse.assign:type_name -> muster.v1.Grant
+	14, // 11: muster.v1.AttachResponse.stops:type_name -> muster.v1.Stop
+	15, // 12: muster.v1.AttachResponse.withdraw:type_name -> muster.v1.AttemptRef
+	16, // 13: muster.v1.AttachResponse.answers:type_name -> muster.v1.ReportAnswer
+	8,  // 14: muster.v1.AttachResponse.tails:type_name -> muster.v1.Tail
+	7,  // 15: muster.v1.AttachResponse.settings:type_name -> muster.v1.AgentSettings
+	15, // 16: muster.v1.AttachResponse.disown:type_name -> muster.v1.AttemptRef
+	7,  // 17: muster.v1.Welcome.settings:type_name -> muster.v1.AgentSettings
+	0,  // 18: muster.v1.Agents.Attach:input_type -> muster.v1.AttachRequest
+	5,  // 19: muster.v1.Agents.Attach:output_type -> muster.v1.AttachResponse
+	19, // [19:20] is the sub-list for method output_type
+	18, // [18:19] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_agent_proto_init() }

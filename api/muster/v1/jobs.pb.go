@@ -9,7 +9,6 @@ package musterv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -343,25 +342,18 @@ type Filter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Queue string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
 	Group string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	// How group is compared: "exact" (default), "prefix", "suffix", "substring".
-	GroupMatch string `protobuf:"bytes,3,opt,name=group_match,json=groupMatch,proto3" json:"group_match,omitempty"`
-	Kind       string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	Kind  string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Any of these states. Beside the names of states: "live" (not complete),
-	// "held" (reserved, running, lost), "unfinished" (live and not buried),
-	// "stopping".
-	States []string `protobuf:"bytes,5,rep,name=states,proto3" json:"states,omitempty"`
-	// Reason of the last attempt that ended, as a word.
-	Reason    string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
-	ExitCode  *int32 `protobuf:"varint,7,opt,name=exit_code,json=exitCode,proto3,oneof" json:"exit_code,omitempty"`
-	Host      string `protobuf:"bytes,8,opt,name=host,proto3" json:"host,omitempty"`
-	Worker    string `protobuf:"bytes,9,opt,name=worker,proto3" json:"worker,omitempty"`
-	KeyPrefix string `protobuf:"bytes,10,opt,name=key_prefix,json=keyPrefix,proto3" json:"key_prefix,omitempty"`
-	// In its state at least that long.
-	MinAge        *durationpb.Duration   `protobuf:"bytes,11,opt,name=min_age,json=minAge,proto3" json:"min_age,omitempty"`
-	AddedFrom     *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=added_from,json=addedFrom,proto3" json:"added_from,omitempty"`
-	AddedUntil    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=added_until,json=addedUntil,proto3" json:"added_until,omitempty"`
-	EndedFrom     *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=ended_from,json=endedFrom,proto3" json:"ended_from,omitempty"`
-	EndedUntil    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=ended_until,json=endedUntil,proto3" json:"ended_until,omitempty"`
+	// "held" (reserved, running, lost), "unfinished" (live and not buried).
+	States []string `protobuf:"bytes,4,rep,name=states,proto3" json:"states,omitempty"`
+	// Any of these reasons of the last attempt that ended, as words.
+	Reasons   []string `protobuf:"bytes,5,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	ExitCode  *int32   `protobuf:"varint,6,opt,name=exit_code,json=exitCode,proto3,oneof" json:"exit_code,omitempty"`
+	Host      string   `protobuf:"bytes,7,opt,name=host,proto3" json:"host,omitempty"`
+	Worker    string   `protobuf:"bytes,8,opt,name=worker,proto3" json:"worker,omitempty"`
+	KeyPrefix string   `protobuf:"bytes,9,opt,name=key_prefix,json=keyPrefix,proto3" json:"key_prefix,omitempty"`
+	// A part of the command's text.
+	Command       string `protobuf:"bytes,10,opt,name=command,proto3" json:"command,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -410,13 +402,6 @@ func (x *Filter) GetGroup() string {
 	return ""
 }
 
-func (x *Filter) GetGroupMatch() string {
-	if x != nil {
-		return x.GroupMatch
-	}
-	return ""
-}
-
 func (x *Filter) GetKind() string {
 	if x != nil {
 		return x.Kind
@@ -431,11 +416,11 @@ func (x *Filter) GetStates() []string {
 	return nil
 }
 
-func (x *Filter) GetReason() string {
+func (x *Filter) GetReasons() []string {
 	if x != nil {
-		return x.Reason
+		return x.Reasons
 	}
-	return ""
+	return nil
 }
 
 func (x *Filter) GetExitCode() int32 {
@@ -466,39 +451,11 @@ func (x *Filter) GetKeyPrefix() string {
 	return ""
 }
 
-func (x *Filter) GetMinAge() *durationpb.Duration {
+func (x *Filter) GetCommand() string {
 	if x != nil {
-		return x.MinAge
+		return x.Command
 	}
-	return nil
-}
-
-func (x *Filter) GetAddedFrom() *timestamppb.Timestamp {
-	if x != nil {
-		return x.AddedFrom
-	}
-	return nil
-}
-
-func (x *Filter) GetAddedUntil() *timestamppb.Timestamp {
-	if x != nil {
-		return x.AddedUntil
-	}
-	return nil
-}
-
-func (x *Filter) GetEndedFrom() *timestamppb.Timestamp {
-	if x != nil {
-		return x.EndedFrom
-	}
-	return nil
-}
-
-func (x *Filter) GetEndedUntil() *timestamppb.Timestamp {
-	if x != nil {
-		return x.EndedUntil
-	}
-	return nil
+	return ""
 }
 
 // GetJobRequest asks for one job.
@@ -2051,7 +2008,7 @@ var File_muster_v1_jobs_proto protoreflect.FileDescriptor
 
 const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\n" +
-	"\x14muster/v1/jobs.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17muster/v1/attempt.proto\x1a\x15muster/v1/error.proto\x1a\x13muster/v1/job.proto\x1a\x15muster/v1/watch.proto\"\x93\x02\n" +
+	"\x14muster/v1/jobs.proto\x12\tmuster.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17muster/v1/attempt.proto\x1a\x15muster/v1/error.proto\x1a\x13muster/v1/job.proto\x1a\x15muster/v1/watch.proto\"\x93\x02\n" +
 	"\x0eAddJobsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1a\n" +
 	"\bexisting\x18\x02 \x01(\tR\bexisting\x12\x12\n" +
@@ -2080,30 +2037,20 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x03key\x18\x04 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02id\x18\x05 \x01(\tR\x02id\x12\x16\n" +
 	"\x06result\x18\x06 \x01(\tR\x06result\x12&\n" +
-	"\x05error\x18\a \x01(\v2\x10.muster.v1.ErrorR\x05error\"\xb8\x04\n" +
+	"\x05error\x18\a \x01(\v2\x10.muster.v1.ErrorR\x05error\"\x8f\x02\n" +
 	"\x06Filter\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x14\n" +
-	"\x05group\x18\x02 \x01(\tR\x05group\x12\x1f\n" +
-	"\vgroup_match\x18\x03 \x01(\tR\n" +
-	"groupMatch\x12\x12\n" +
-	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06states\x18\x05 \x03(\tR\x06states\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\x12 \n" +
-	"\texit_code\x18\a \x01(\x05H\x00R\bexitCode\x88\x01\x01\x12\x12\n" +
-	"\x04host\x18\b \x01(\tR\x04host\x12\x16\n" +
-	"\x06worker\x18\t \x01(\tR\x06worker\x12\x1d\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06states\x18\x04 \x03(\tR\x06states\x12\x18\n" +
+	"\areasons\x18\x05 \x03(\tR\areasons\x12 \n" +
+	"\texit_code\x18\x06 \x01(\x05H\x00R\bexitCode\x88\x01\x01\x12\x12\n" +
+	"\x04host\x18\a \x01(\tR\x04host\x12\x16\n" +
+	"\x06worker\x18\b \x01(\tR\x06worker\x12\x1d\n" +
 	"\n" +
-	"key_prefix\x18\n" +
-	" \x01(\tR\tkeyPrefix\x122\n" +
-	"\amin_age\x18\v \x01(\v2\x19.google.protobuf.DurationR\x06minAge\x129\n" +
-	"\n" +
-	"added_from\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\taddedFrom\x12;\n" +
-	"\vadded_until\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"addedUntil\x129\n" +
-	"\n" +
-	"ended_from\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tendedFrom\x12;\n" +
-	"\vended_until\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"endedUntilB\f\n" +
+	"key_prefix\x18\t \x01(\tR\tkeyPrefix\x12\x18\n" +
+	"\acommand\x18\n" +
+	" \x01(\tR\acommandB\f\n" +
 	"\n" +
 	"_exit_code\"\xa6\x01\n" +
 	"\rGetJobRequest\x12\x1c\n" +
@@ -2286,88 +2233,82 @@ var file_muster_v1_jobs_proto_goTypes = []any{
 	(*Obstacle)(nil),              // 25: muster.v1.Obstacle
 	(*Job)(nil),                   // 26: muster.v1.Job
 	(*Error)(nil),                 // 27: muster.v1.Error
-	(*durationpb.Duration)(nil),   // 28: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
-	(*JobRef)(nil),                // 30: muster.v1.JobRef
-	(*JobInfo)(nil),               // 31: muster.v1.JobInfo
-	(*Counts)(nil),                // 32: muster.v1.Counts
-	(*fieldmaskpb.FieldMask)(nil), // 33: google.protobuf.FieldMask
-	(*Attempt)(nil),               // 34: muster.v1.Attempt
-	(*WatchJobsRequest)(nil),      // 35: muster.v1.WatchJobsRequest
-	(*WatchJobsResponse)(nil),     // 36: muster.v1.WatchJobsResponse
+	(*JobRef)(nil),                // 28: muster.v1.JobRef
+	(*JobInfo)(nil),               // 29: muster.v1.JobInfo
+	(*Counts)(nil),                // 30: muster.v1.Counts
+	(*fieldmaskpb.FieldMask)(nil), // 31: google.protobuf.FieldMask
+	(*Attempt)(nil),               // 32: muster.v1.Attempt
+	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
+	(*WatchJobsRequest)(nil),      // 34: muster.v1.WatchJobsRequest
+	(*WatchJobsResponse)(nil),     // 35: muster.v1.WatchJobsResponse
 }
 var file_muster_v1_jobs_proto_depIdxs = []int32{
 	26, // 0: muster.v1.AddJobsRequest.defaults:type_name -> muster.v1.Job
 	26, // 1: muster.v1.AddJobsRequest.jobs:type_name -> muster.v1.Job
 	2,  // 2: muster.v1.AddJobsResponse.items:type_name -> muster.v1.AddedItem
 	27, // 3: muster.v1.AddedItem.error:type_name -> muster.v1.Error
-	28, // 4: muster.v1.Filter.min_age:type_name -> google.protobuf.Duration
-	29, // 5: muster.v1.Filter.added_from:type_name -> google.protobuf.Timestamp
-	29, // 6: muster.v1.Filter.added_until:type_name -> google.protobuf.Timestamp
-	29, // 7: muster.v1.Filter.ended_from:type_name -> google.protobuf.Timestamp
-	29, // 8: muster.v1.Filter.ended_until:type_name -> google.protobuf.Timestamp
-	30, // 9: muster.v1.GetJobRequest.job:type_name -> muster.v1.JobRef
-	3,  // 10: muster.v1.ListJobsRequest.filter:type_name -> muster.v1.Filter
-	30, // 11: muster.v1.ListJobsRequest.jobs:type_name -> muster.v1.JobRef
-	31, // 12: muster.v1.ListJobsResponse.jobs:type_name -> muster.v1.JobInfo
-	3,  // 13: muster.v1.ListOutcomesRequest.filter:type_name -> muster.v1.Filter
-	9,  // 14: muster.v1.ListOutcomesResponse.outcomes:type_name -> muster.v1.OutcomeGroup
-	31, // 15: muster.v1.OutcomeGroup.jobs:type_name -> muster.v1.JobInfo
-	32, // 16: muster.v1.CountJobsResponse.total:type_name -> muster.v1.Counts
-	12, // 17: muster.v1.CountJobsResponse.items:type_name -> muster.v1.NamedCounts
-	32, // 18: muster.v1.NamedCounts.counts:type_name -> muster.v1.Counts
-	30, // 19: muster.v1.WaitJobsRequest.jobs:type_name -> muster.v1.JobRef
-	32, // 20: muster.v1.WaitJobsResponse.counts:type_name -> muster.v1.Counts
-	30, // 21: muster.v1.ChangeJobsRequest.jobs:type_name -> muster.v1.JobRef
-	3,  // 22: muster.v1.ChangeJobsRequest.filter:type_name -> muster.v1.Filter
-	17, // 23: muster.v1.ChangeJobsResponse.refusals:type_name -> muster.v1.ChangeRefusal
-	30, // 24: muster.v1.ChangeRefusal.job:type_name -> muster.v1.JobRef
-	27, // 25: muster.v1.ChangeRefusal.error:type_name -> muster.v1.Error
-	30, // 26: muster.v1.ModifyJobsRequest.jobs:type_name -> muster.v1.JobRef
-	3,  // 27: muster.v1.ModifyJobsRequest.filter:type_name -> muster.v1.Filter
-	26, // 28: muster.v1.ModifyJobsRequest.changes:type_name -> muster.v1.Job
-	33, // 29: muster.v1.ModifyJobsRequest.update_mask:type_name -> google.protobuf.FieldMask
-	30, // 30: muster.v1.ListAttemptsRequest.job:type_name -> muster.v1.JobRef
-	34, // 31: muster.v1.ListAttemptsResponse.attempts:type_name -> muster.v1.Attempt
-	30, // 32: muster.v1.StreamLogsRequest.job:type_name -> muster.v1.JobRef
-	30, // 33: muster.v1.ExplainJobRequest.job:type_name -> muster.v1.JobRef
-	25, // 34: muster.v1.ExplainJobResponse.obstacles:type_name -> muster.v1.Obstacle
-	29, // 35: muster.v1.Obstacle.until:type_name -> google.protobuf.Timestamp
-	0,  // 36: muster.v1.Jobs.AddJobs:input_type -> muster.v1.AddJobsRequest
-	0,  // 37: muster.v1.Jobs.AddBatch:input_type -> muster.v1.AddJobsRequest
-	4,  // 38: muster.v1.Jobs.GetJob:input_type -> muster.v1.GetJobRequest
-	5,  // 39: muster.v1.Jobs.ListJobs:input_type -> muster.v1.ListJobsRequest
-	7,  // 40: muster.v1.Jobs.ListOutcomes:input_type -> muster.v1.ListOutcomesRequest
-	10, // 41: muster.v1.Jobs.CountJobs:input_type -> muster.v1.CountJobsRequest
-	35, // 42: muster.v1.Jobs.WatchJobs:input_type -> muster.v1.WatchJobsRequest
-	13, // 43: muster.v1.Jobs.WaitJobs:input_type -> muster.v1.WaitJobsRequest
-	15, // 44: muster.v1.Jobs.KickJobs:input_type -> muster.v1.ChangeJobsRequest
-	15, // 45: muster.v1.Jobs.CancelJobs:input_type -> muster.v1.ChangeJobsRequest
-	15, // 46: muster.v1.Jobs.DeleteJobs:input_type -> muster.v1.ChangeJobsRequest
-	18, // 47: muster.v1.Jobs.ModifyJobs:input_type -> muster.v1.ModifyJobsRequest
-	19, // 48: muster.v1.Jobs.ListAttempts:input_type -> muster.v1.ListAttemptsRequest
-	21, // 49: muster.v1.Jobs.StreamLogs:input_type -> muster.v1.StreamLogsRequest
-	23, // 50: muster.v1.Jobs.ExplainJob:input_type -> muster.v1.ExplainJobRequest
-	1,  // 51: muster.v1.Jobs.AddJobs:output_type -> muster.v1.AddJobsResponse
-	1,  // 52: muster.v1.Jobs.AddBatch:output_type -> muster.v1.AddJobsResponse
-	31, // 53: muster.v1.Jobs.GetJob:output_type -> muster.v1.JobInfo
-	6,  // 54: muster.v1.Jobs.ListJobs:output_type -> muster.v1.ListJobsResponse
-	8,  // 55: muster.v1.Jobs.ListOutcomes:output_type -> muster.v1.ListOutcomesResponse
-	11, // 56: muster.v1.Jobs.CountJobs:output_type -> muster.v1.CountJobsResponse
-	36, // 57: muster.v1.Jobs.WatchJobs:output_type -> muster.v1.WatchJobsResponse
-	14, // 58: muster.v1.Jobs.WaitJobs:output_type -> muster.v1.WaitJobsResponse
-	16, // 59: muster.v1.Jobs.KickJobs:output_type -> muster.v1.ChangeJobsResponse
-	16, // 60: muster.v1.Jobs.CancelJobs:output_type -> muster.v1.ChangeJobsResponse
-	16, // 61: muster.v1.Jobs.DeleteJobs:output_type -> muster.v1.ChangeJobsResponse
-	16, // 62: muster.v1.Jobs.ModifyJobs:output_type -> muster.v1.ChangeJobsResponse
-	20, // 63: muster.v1.Jobs.ListAttempts:output_type -> muster.v1.ListAttemptsResponse
-	22, // 64: muster.v1.Jobs.StreamLogs:output_type -> muster.v1.StreamLogsResponse
-	24, // 65: muster.v1.Jobs.ExplainJob:output_type -> muster.v1.ExplainJobResponse
-	51, // [51:66] is the sub-list for method output_type
-	36, // [36:51] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	28, // 4: muster.v1.GetJobRequest.job:type_name -> muster.v1.JobRef
+	3,  // 5: muster.v1.ListJobsRequest.filter:type_name -> muster.v1.Filter
+	28, // 6: muster.v1.ListJobsRequest.jobs:type_name -> muster.v1.JobRef
+	29, // 7: muster.v1.ListJobsResponse.jobs:type_name -> muster.v1.JobInfo
+	3,  // 8: muster.v1.ListOutcomesRequest.filter:type_name -> muster.v1.Filter
+	9,  // 9: muster.v1.ListOutcomesResponse.outcomes:type_name -> muster.v1.OutcomeGroup
+	29, // 10: muster.v1.OutcomeGroup.jobs:type_name -> muster.v1.JobInfo
+	30, // 11: muster.v1.CountJobsResponse.total:type_name -> muster.v1.Counts
+	12, // 12: muster.v1.CountJobsResponse.items:type_name -> muster.v1.NamedCounts
+	30, // 13: muster.v1.NamedCounts.counts:type_name -> muster.v1.Counts
+	28, // 14: muster.v1.WaitJobsRequest.jobs:type_name -> muster.v1.JobRef
+	30, // 15: muster.v1.WaitJobsResponse.counts:type_name -> muster.v1.Counts
+	28, // 16: muster.v1.ChangeJobsRequest.jobs:type_name -> muster.v1.JobRef
+	3,  // 17: muster.v1.ChangeJobsRequest.filter:type_name -> muster.v1.Filter
+	17, // 18: muster.v1.ChangeJobsResponse.refusals:type_name -> muster.v1.ChangeRefusal
+	28, // 19: muster.v1.ChangeRefusal.job:type_name -> muster.v1.JobRef
+	27, // 20: muster.v1.ChangeRefusal.error:type_name -> muster.v1.Error
+	28, // 21: muster.v1.ModifyJobsRequest.jobs:type_name -> muster.v1.JobRef
+	3,  // 22: muster.v1.ModifyJobsRequest.filter:type_name -> muster.v1.Filter
+	26, // 23: muster.v1.ModifyJobsRequest.changes:type_name -> muster.v1.Job
+	31, // 24: muster.v1.ModifyJobsRequest.update_mask:type_name -> google.protobuf.FieldMask
+	28, // 25: muster.v1.ListAttemptsRequest.job:type_name -> muster.v1.JobRef
+	32, // 26: muster.v1.ListAttemptsResponse.attempts:type_name -> muster.v1.Attempt
+	28, // 27: muster.v1.StreamLogsRequest.job:type_name -> muster.v1.JobRef
+	28, // 28: muster.v1.ExplainJobRequest.job:type_name -> muster.v1.JobRef
+	25, // 29: muster.v1.ExplainJobResponse.obstacles:type_name -> muster.v1.Obstacle
+	33, // 30: muster.v1.Obstacle.until:type_name -> google.protobuf.Timestamp
+	0,  // 31: muster.v1.Jobs.AddJobs:input_type -> muster.v1.AddJobsRequest
+	0,  // 32: muster.v1.Jobs.AddBatch:input_type -> muster.v1.AddJobsRequest
+	4,  // 33: muster.v1.Jobs.GetJob:input_type -> muster.v1.GetJobRequest
+	5,  // 34: muster.v1.Jobs.ListJobs:input_type -> muster.v1.ListJobsRequest
+	7,  // 35: muster.v1.Jobs.ListOutcomes:input_type -> muster.v1.ListOutcomesRequest
+	10, // 36: muster.v1.Jobs.CountJobs:input_type -> muster.v1.CountJobsRequest
+	34, // 37: muster.v1.Jobs.WatchJobs:input_type -> muster.v1.WatchJobsRequest
+	13, // 38: muster.v1.Jobs.WaitJobs:input_type -> muster.v1.WaitJobsRequest
+	15, // 39: muster.v1.Jobs.KickJobs:input_type -> muster.v1.ChangeJobsRequest
+	15, // 40: muster.v1.Jobs.CancelJobs:input_type -> muster.v1.ChangeJobsRequest
+	15, // 41: muster.v1.Jobs.DeleteJobs:input_type -> muster.v1.ChangeJobsRequest
+	18, // 42: muster.v1.Jobs.ModifyJobs:input_type -> muster.v1.ModifyJobsRequest
+	19, // 43: muster.v1.Jobs.ListAttempts:input_type -> muster.v1.ListAttemptsRequest
+	21, // 44: muster.v1.Jobs.StreamLogs:input_type -> muster.v1.StreamLogsRequest
+	23, // 45: muster.v1.Jobs.ExplainJob:input_type -> muster.v1.ExplainJobRequest
+	1,  // 46: muster.v1.Jobs.AddJobs:output_type -> muster.v1.AddJobsResponse
+	1,  // 47: muster.v1.Jobs.AddBatch:output_type -> muster.v1.AddJobsResponse
+	29, // 48: muster.v1.Jobs.GetJob:output_type -> muster.v1.JobInfo
+	6,  // 49: muster.v1.Jobs.ListJobs:output_type -> muster.v1.ListJobsResponse
+	8,  // 50: muster.v1.Jobs.ListOutcomes:output_type -> muster.v1.ListOutcomesResponse
+	11, // 51: muster.v1.Jobs.CountJobs:output_type -> muster.v1.CountJobsResponse
+	35, // 52: muster.v1.Jobs.WatchJobs:output_type -> muster.v1.WatchJobsResponse
+	14, // 53: muster.v1.Jobs.WaitJobs:output_type -> muster.v1.WaitJobsResponse
+	16, // 54: muster.v1.Jobs.KickJobs:output_type -> muster.v1.ChangeJobsResponse
+	16, // 55: muster.v1.Jobs.CancelJobs:output_type -> muster.v1.ChangeJobsResponse
+	16, // 56: muster.v1.Jobs.DeleteJobs:output_type -> muster.v1.ChangeJobsResponse
+	16, // 57: muster.v1.Jobs.ModifyJobs:output_type -> muster.v1.ChangeJobsResponse
+	20, // 58: muster.v1.Jobs.ListAttempts:output_type -> muster.v1.ListAttemptsResponse
+	22, // 59: muster.v1.Jobs.StreamLogs:output_type -> muster.v1.StreamLogsResponse
+	24, // 60: muster.v1.Jobs.ExplainJob:output_type -> muster.v1.ExplainJobResponse
+	46, // [46:61] is the sub-list for method output_type
+	31, // [31:46] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_jobs_proto_init() }

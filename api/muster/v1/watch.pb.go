@@ -112,11 +112,13 @@ func (x *WatchJobsRequest) GetKind() string {
 
 // WatchJobsResponse is a step: events, or a snapshot, and the position after it.
 type WatchJobsResponse struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Events []*JobEvent            `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
-	Counts []*CountsEvent         `protobuf:"bytes,2,rep,name=counts,proto3" json:"counts,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At level "jobs": what happened since the message before.
+	Events []*JobEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// The counts of what is watched, at this position.
+	Counts *Counts `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
 	// The watcher was too old, too slow or from before a restart, or just began:
-	// what it knew is replaced by counts, complete at this position.
+	// events may be missing, so that only counts tell how things stand.
 	Resync        bool   `protobuf:"varint,3,opt,name=resync,proto3" json:"resync,omitempty"`
 	Position      string `protobuf:"bytes,4,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -160,7 +162,7 @@ func (x *WatchJobsResponse) GetEvents() []*JobEvent {
 	return nil
 }
 
-func (x *WatchJobsResponse) GetCounts() []*CountsEvent {
+func (x *WatchJobsResponse) GetCounts() *Counts {
 	if x != nil {
 		return x.Counts
 	}
@@ -340,68 +342,6 @@ func (x *JobEvent) GetWorker() string {
 	return ""
 }
 
-// CountsEvent has the new counts, absolute, of a queue or a group, or with
-// neither of the whole namespace.
-type CountsEvent struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Queue         string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
-	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	Counts        *Counts                `protobuf:"bytes,3,opt,name=counts,proto3" json:"counts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CountsEvent) Reset() {
-	*x = CountsEvent{}
-	mi := &file_muster_v1_watch_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CountsEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CountsEvent) ProtoMessage() {}
-
-func (x *CountsEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_watch_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CountsEvent.ProtoReflect.Descriptor instead.
-func (*CountsEvent) Descriptor() ([]byte, []int) {
-	return file_muster_v1_watch_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *CountsEvent) GetQueue() string {
-	if x != nil {
-		return x.Queue
-	}
-	return ""
-}
-
-func (x *CountsEvent) GetGroup() string {
-	if x != nil {
-		return x.Group
-	}
-	return ""
-}
-
-func (x *CountsEvent) GetCounts() *Counts {
-	if x != nil {
-		return x.Counts
-	}
-	return nil
-}
-
 var File_muster_v1_watch_proto protoreflect.FileDescriptor
 
 const file_muster_v1_watch_proto_rawDesc = "" +
@@ -413,10 +353,10 @@ const file_muster_v1_watch_proto_rawDesc = "" +
 	"\x05level\x18\x03 \x01(\tR\x05level\x12\x14\n" +
 	"\x05queue\x18\x04 \x01(\tR\x05queue\x12\x14\n" +
 	"\x05group\x18\x05 \x01(\tR\x05group\x12\x12\n" +
-	"\x04kind\x18\x06 \x01(\tR\x04kind\"\xa4\x01\n" +
+	"\x04kind\x18\x06 \x01(\tR\x04kind\"\x9f\x01\n" +
 	"\x11WatchJobsResponse\x12+\n" +
-	"\x06events\x18\x01 \x03(\v2\x13.muster.v1.JobEventR\x06events\x12.\n" +
-	"\x06counts\x18\x02 \x03(\v2\x16.muster.v1.CountsEventR\x06counts\x12\x16\n" +
+	"\x06events\x18\x01 \x03(\v2\x13.muster.v1.JobEventR\x06events\x12)\n" +
+	"\x06counts\x18\x02 \x01(\v2\x11.muster.v1.CountsR\x06counts\x12\x16\n" +
 	"\x06resync\x18\x03 \x01(\bR\x06resync\x12\x1a\n" +
 	"\bposition\x18\x04 \x01(\tR\bposition\"\xed\x02\n" +
 	"\bJobEvent\x12\x1a\n" +
@@ -435,11 +375,7 @@ const file_muster_v1_watch_proto_rawDesc = "" +
 	"\x06reason\x18\f \x01(\tR\x06reason\x12\x1b\n" +
 	"\texit_code\x18\r \x01(\x05R\bexitCode\x12\x18\n" +
 	"\aattempt\x18\x0e \x01(\tR\aattempt\x12\x16\n" +
-	"\x06worker\x18\x0f \x01(\tR\x06worker\"d\n" +
-	"\vCountsEvent\x12\x14\n" +
-	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x14\n" +
-	"\x05group\x18\x02 \x01(\tR\x05group\x12)\n" +
-	"\x06counts\x18\x03 \x01(\v2\x11.muster.v1.CountsR\x06countsB7Z5github.com/muster-queue/muster/api/muster/v1;musterv1b\x06proto3"
+	"\x06worker\x18\x0f \x01(\tR\x06workerB7Z5github.com/muster-queue/muster/api/muster/v1;musterv1b\x06proto3"
 
 var (
 	file_muster_v1_watch_proto_rawDescOnce sync.Once
@@ -453,25 +389,23 @@ func file_muster_v1_watch_proto_rawDescGZIP() []byte {
 	return file_muster_v1_watch_proto_rawDescData
 }
 
-var file_muster_v1_watch_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_muster_v1_watch_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_muster_v1_watch_proto_goTypes = []any{
 	(*WatchJobsRequest)(nil),      // 0: muster.v1.WatchJobsRequest
 	(*WatchJobsResponse)(nil),     // 1: muster.v1.WatchJobsResponse
 	(*JobEvent)(nil),              // 2: muster.v1.JobEvent
-	(*CountsEvent)(nil),           // 3: muster.v1.CountsEvent
+	(*Counts)(nil),                // 3: muster.v1.Counts
 	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(*Counts)(nil),                // 5: muster.v1.Counts
 }
 var file_muster_v1_watch_proto_depIdxs = []int32{
 	2, // 0: muster.v1.WatchJobsResponse.events:type_name -> muster.v1.JobEvent
-	3, // 1: muster.v1.WatchJobsResponse.counts:type_name -> muster.v1.CountsEvent
+	3, // 1: muster.v1.WatchJobsResponse.counts:type_name -> muster.v1.Counts
 	4, // 2: muster.v1.JobEvent.at:type_name -> google.protobuf.Timestamp
-	5, // 3: muster.v1.CountsEvent.counts:type_name -> muster.v1.Counts
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_watch_proto_init() }
@@ -486,7 +420,7 @@ func file_muster_v1_watch_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_muster_v1_watch_proto_rawDesc), len(file_muster_v1_watch_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -10,6 +10,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -32,10 +33,12 @@ const (
 	// It still runs: the lease begins anew.
 	Report_renew    Report_Action = 2
 	Report_complete Report_Action = 3
-	// Back to the queue: a failure when it was started, else free of charge.
+	// It failed: back to the queue, as often as its budget allows.
 	Report_release Report_Action = 4
 	// Not to be tried again without a person's word.
 	Report_bury Report_Action = 5
+	// It never began: back to its place in the queue, free of charge.
+	Report_give_back Report_Action = 6
 )
 
 // Enum value maps for Report_Action.
@@ -47,14 +50,16 @@ var (
 		3: "complete",
 		4: "release",
 		5: "bury",
+		6: "give_back",
 	}
 	Report_Action_value = map[string]int32{
-		"none":     0,
-		"start":    1,
-		"renew":    2,
-		"complete": 3,
-		"release":  4,
-		"bury":     5,
+		"none":      0,
+		"start":     1,
+		"renew":     2,
+		"complete":  3,
+		"release":   4,
+		"bury":      5,
+		"give_back": 6,
 	}
 )
 
@@ -100,8 +105,10 @@ type ReserveRequest struct {
 	// How long to wait for the first job; zero: not at all.
 	Wait *durationpb.Duration `protobuf:"bytes,6,opt,name=wait,proto3" json:"wait,omitempty"`
 	// Length of the leases; zero: the job's, else the queue's.
-	Lease         *durationpb.Duration `protobuf:"bytes,7,opt,name=lease,proto3" json:"lease,omitempty"`
-	Want          *Want                `protobuf:"bytes,8,opt,name=want,proto3" json:"want,omitempty"`
+	Lease *durationpb.Duration `protobuf:"bytes,7,opt,name=lease,proto3" json:"lease,omitempty"`
+	Want  *Want                `protobuf:"bytes,8,opt,name=want,proto3" json:"want,omitempty"`
+	// Who the worker is, beyond its name; needed only when that changes.
+	About         *Worker `protobuf:"bytes,9,opt,name=about,proto3" json:"about,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -192,21 +199,27 @@ func (x *ReserveRequest) GetWant() *Want {
 	return nil
 }
 
+func (x *ReserveRequest) GetAbout() *Worker {
+	if x != nil {
+		return x.About
+	}
+	return nil
+}
+
 // Want restricts which jobs a worker takes.
 type Want struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Any of these queues; empty: all.
 	Queues []string `protobuf:"bytes,1,rep,name=queues,proto3" json:"queues,omitempty"`
-	Group  string   `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	Kind   string   `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
-	// "any" (default), "command", "data".
-	Work string `protobuf:"bytes,4,opt,name=work,proto3" json:"work,omitempty"`
-	// What the worker has; empty: not compared.
+	Groups []string `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	Kinds  []string `protobuf:"bytes,3,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	// Take commands rather than data.
+	Commands bool `protobuf:"varint,4,opt,name=commands,proto3" json:"commands,omitempty"`
+	// What the jobs together may need; empty: not compared.
 	Capacity map[string]int64 `protobuf:"bytes,5,rep,name=capacity,proto3" json:"capacity,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	Labels   []string         `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty"`
-	// What grants carry: "job" (default), "encoded" (the stored form), "key" (no
-	// description, only data).
-	Form          string `protobuf:"bytes,7,opt,name=form,proto3" json:"form,omitempty"`
+	// What grants carry: "job" (default), "encoded" (the stored form), "data"
+	// (queue, key and data only).
+	Form          string `protobuf:"bytes,6,opt,name=form,proto3" json:"form,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -248,37 +261,30 @@ func (x *Want) GetQueues() []string {
 	return nil
 }
 
-func (x *Want) GetGroup() string {
+func (x *Want) GetGroups() []string {
 	if x != nil {
-		return x.Group
+		return x.Groups
 	}
-	return ""
+	return nil
 }
 
-func (x *Want) GetKind() string {
+func (x *Want) GetKinds() []string {
 	if x != nil {
-		return x.Kind
+		return x.Kinds
 	}
-	return ""
+	return nil
 }
 
-func (x *Want) GetWork() string {
+func (x *Want) GetCommands() bool {
 	if x != nil {
-		return x.Work
+		return x.Commands
 	}
-	return ""
+	return false
 }
 
 func (x *Want) GetCapacity() map[string]int64 {
 	if x != nil {
 		return x.Capacity
-	}
-	return nil
-}
-
-func (x *Want) GetLabels() []string {
-	if x != nil {
-		return x.Labels
 	}
 	return nil
 }
@@ -374,8 +380,10 @@ type Grant struct {
 	Clock int64 `protobuf:"varint,11,opt,name=clock,proto3" json:"clock,omitempty"`
 	// What was set aside for it, learned values included: amounts by name, and
 	// the bound on its wall time in nanoseconds.
-	Needs         map[string]int64 `protobuf:"bytes,12,rep,name=needs,proto3" json:"needs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	Time          int64            `protobuf:"varint,13,opt,name=time,proto3" json:"time,omitempty"`
+	Needs map[string]int64 `protobuf:"bytes,12,rep,name=needs,proto3" json:"needs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Time  int64            `protobuf:"varint,13,opt,name=time,proto3" json:"time,omitempty"`
+	// Agents: it waits there for resources to become free.
+	Prefetched    bool `protobuf:"varint,14,opt,name=prefetched,proto3" json:"prefetched,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -499,6 +507,13 @@ func (x *Grant) GetTime() int64 {
 		return x.Time
 	}
 	return 0
+}
+
+func (x *Grant) GetPrefetched() bool {
+	if x != nil {
+		return x.Prefetched
+	}
+	return false
 }
 
 // AttemptRef names an attempt.
@@ -719,10 +734,12 @@ func (x *Report) GetEnded() int64 {
 
 // ReportRequest is a batch of reports, of attempts of one worker.
 type ReportRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	Worker        string                 `protobuf:"bytes,2,opt,name=worker,proto3" json:"worker,omitempty"`
-	Reports       []*Report              `protobuf:"bytes,3,rep,name=reports,proto3" json:"reports,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Worker    string                 `protobuf:"bytes,2,opt,name=worker,proto3" json:"worker,omitempty"`
+	Reports   []*Report              `protobuf:"bytes,3,rep,name=reports,proto3" json:"reports,omitempty"`
+	// Answer every report, not only those refused or to be stopped.
+	Items         bool `protobuf:"varint,4,opt,name=items,proto3" json:"items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -778,11 +795,18 @@ func (x *ReportRequest) GetReports() []*Report {
 	return nil
 }
 
+func (x *ReportRequest) GetItems() bool {
+	if x != nil {
+		return x.Items
+	}
+	return false
+}
+
 // ReportResponse says which were accepted: all but those refused in answers.
 type ReportResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Accepted int32                  `protobuf:"varint,1,opt,name=accepted,proto3" json:"accepted,omitempty"`
-	// Only for reports with something to say.
+	// Of the reports with something to say.
 	Answers       []*ReportAnswer `protobuf:"bytes,2,rep,name=answers,proto3" json:"answers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -840,7 +864,10 @@ type ReportAnswer struct {
 	// Refused, and why.
 	Error *Error `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	// The attempt is to be stopped: cancelled, preempted, deleted, withdrawn.
-	Stopping      string `protobuf:"bytes,3,opt,name=stopping,proto3" json:"stopping,omitempty"`
+	Stopping string `protobuf:"bytes,3,opt,name=stopping,proto3" json:"stopping,omitempty"`
+	// The job's state now, and when a delayed one becomes ready.
+	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	Due           *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due,proto3" json:"due,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -894,6 +921,20 @@ func (x *ReportAnswer) GetStopping() string {
 		return x.Stopping
 	}
 	return ""
+}
+
+func (x *ReportAnswer) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *ReportAnswer) GetDue() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Due
+	}
+	return nil
 }
 
 // WorkSessionRequest opens a session, gives credits, reports; in any mixture.
@@ -979,6 +1020,7 @@ type OpenSession struct {
 	// After a lost connection: the attempts the worker has. What was granted to
 	// this session and never arrived is sent again.
 	Held          []*AttemptRef `protobuf:"bytes,6,rep,name=held,proto3" json:"held,omitempty"`
+	About         *Worker       `protobuf:"bytes,7,opt,name=about,proto3" json:"about,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1051,6 +1093,13 @@ func (x *OpenSession) GetWant() *Want {
 func (x *OpenSession) GetHeld() []*AttemptRef {
 	if x != nil {
 		return x.Held
+	}
+	return nil
+}
+
+func (x *OpenSession) GetAbout() *Worker {
+	if x != nil {
+		return x.About
 	}
 	return nil
 }
@@ -1216,7 +1265,7 @@ var File_muster_v1_work_proto protoreflect.FileDescriptor
 
 const file_muster_v1_work_proto_rawDesc = "" +
 	"\n" +
-	"\x14muster/v1/work.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17muster/v1/attempt.proto\x1a\x15muster/v1/error.proto\x1a\x13muster/v1/job.proto\"\x8f\x02\n" +
+	"\x14muster/v1/work.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17muster/v1/attempt.proto\x1a\x15muster/v1/error.proto\x1a\x13muster/v1/job.proto\x1a\x16muster/v1/worker.proto\"\xb8\x02\n" +
 	"\x0eReserveRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\tR\x06worker\x12\x18\n" +
@@ -1225,22 +1274,22 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"\x01n\x18\x05 \x01(\rR\x01n\x12-\n" +
 	"\x04wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x04wait\x12/\n" +
 	"\x05lease\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12#\n" +
-	"\x04want\x18\b \x01(\v2\x0f.muster.v1.WantR\x04want\"\x80\x02\n" +
+	"\x04want\x18\b \x01(\v2\x0f.muster.v1.WantR\x04want\x12'\n" +
+	"\x05about\x18\t \x01(\v2\x11.muster.v1.WorkerR\x05about\"\xf4\x01\n" +
 	"\x04Want\x12\x16\n" +
-	"\x06queues\x18\x01 \x03(\tR\x06queues\x12\x14\n" +
-	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
-	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x12\n" +
-	"\x04work\x18\x04 \x01(\tR\x04work\x129\n" +
-	"\bcapacity\x18\x05 \x03(\v2\x1d.muster.v1.Want.CapacityEntryR\bcapacity\x12\x16\n" +
-	"\x06labels\x18\x06 \x03(\tR\x06labels\x12\x12\n" +
-	"\x04form\x18\a \x01(\tR\x04form\x1a;\n" +
+	"\x06queues\x18\x01 \x03(\tR\x06queues\x12\x16\n" +
+	"\x06groups\x18\x02 \x03(\tR\x06groups\x12\x14\n" +
+	"\x05kinds\x18\x03 \x03(\tR\x05kinds\x12\x1a\n" +
+	"\bcommands\x18\x04 \x01(\bR\bcommands\x129\n" +
+	"\bcapacity\x18\x05 \x03(\v2\x1d.muster.v1.Want.CapacityEntryR\bcapacity\x12\x12\n" +
+	"\x04form\x18\x06 \x01(\tR\x04form\x1a;\n" +
 	"\rCapacityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"o\n" +
 	"\x0fReserveResponse\x12(\n" +
 	"\x06grants\x18\x01 \x03(\v2\x10.muster.v1.GrantR\x06grants\x12\x1a\n" +
 	"\bdraining\x18\x02 \x01(\bR\bdraining\x12\x16\n" +
-	"\x06paused\x18\x03 \x01(\bR\x06paused\"\xfa\x02\n" +
+	"\x06paused\x18\x03 \x01(\bR\x06paused\"\x9a\x03\n" +
 	"\x05Grant\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\f\n" +
 	"\x01n\x18\x02 \x01(\x04R\x01n\x12\x10\n" +
@@ -1255,7 +1304,10 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	" \x01(\fR\x04data\x12\x14\n" +
 	"\x05clock\x18\v \x01(\x03R\x05clock\x121\n" +
 	"\x05needs\x18\f \x03(\v2\x1b.muster.v1.Grant.NeedsEntryR\x05needs\x12\x12\n" +
-	"\x04time\x18\r \x01(\x03R\x04time\x1a8\n" +
+	"\x04time\x18\r \x01(\x03R\x04time\x12\x1e\n" +
+	"\n" +
+	"prefetched\x18\x0e \x01(\bR\n" +
+	"prefetched\x1a8\n" +
 	"\n" +
 	"NeedsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1264,7 +1316,7 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"AttemptRef\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\f\n" +
 	"\x01n\x18\x02 \x01(\x04R\x01n\x12\x10\n" +
-	"\x03seq\x18\x03 \x01(\x04R\x03seq\"\xc7\x03\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\"\xd6\x03\n" +
 	"\x06Report\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\f\n" +
 	"\x01n\x18\x02 \x01(\x04R\x01n\x12\x10\n" +
@@ -1280,38 +1332,43 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"\x03dir\x18\v \x01(\tR\x03dir\x12\x0e\n" +
 	"\x02id\x18\f \x01(\x04R\x02id\x12\x18\n" +
 	"\astarted\x18\r \x01(\x03R\astarted\x12\x14\n" +
-	"\x05ended\x18\x0e \x01(\x03R\x05ended\"M\n" +
+	"\x05ended\x18\x0e \x01(\x03R\x05ended\"\\\n" +
 	"\x06Action\x12\b\n" +
 	"\x04none\x10\x00\x12\t\n" +
 	"\x05start\x10\x01\x12\t\n" +
 	"\x05renew\x10\x02\x12\f\n" +
 	"\bcomplete\x10\x03\x12\v\n" +
 	"\arelease\x10\x04\x12\b\n" +
-	"\x04bury\x10\x05B\b\n" +
-	"\x06_delay\"r\n" +
+	"\x04bury\x10\x05\x12\r\n" +
+	"\tgive_back\x10\x06B\b\n" +
+	"\x06_delay\"\x88\x01\n" +
 	"\rReportRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\tR\x06worker\x12+\n" +
-	"\areports\x18\x03 \x03(\v2\x11.muster.v1.ReportR\areports\"_\n" +
+	"\areports\x18\x03 \x03(\v2\x11.muster.v1.ReportR\areports\x12\x14\n" +
+	"\x05items\x18\x04 \x01(\bR\x05items\"_\n" +
 	"\x0eReportResponse\x12\x1a\n" +
 	"\baccepted\x18\x01 \x01(\x05R\baccepted\x121\n" +
-	"\aanswers\x18\x02 \x03(\v2\x17.muster.v1.ReportAnswerR\aanswers\"f\n" +
+	"\aanswers\x18\x02 \x03(\v2\x17.muster.v1.ReportAnswerR\aanswers\"\xaa\x01\n" +
 	"\fReportAnswer\x12\x12\n" +
 	"\x04item\x18\x01 \x01(\x04R\x04item\x12&\n" +
 	"\x05error\x18\x02 \x01(\v2\x10.muster.v1.ErrorR\x05error\x12\x1a\n" +
-	"\bstopping\x18\x03 \x01(\tR\bstopping\"\x97\x01\n" +
+	"\bstopping\x18\x03 \x01(\tR\bstopping\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12,\n" +
+	"\x03due\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x03due\"\x97\x01\n" +
 	"\x12WorkSessionRequest\x12*\n" +
 	"\x04open\x18\x01 \x01(\v2\x16.muster.v1.OpenSessionR\x04open\x12\x18\n" +
 	"\acredits\x18\x02 \x01(\rR\acredits\x12+\n" +
 	"\areports\x18\x03 \x03(\v2\x11.muster.v1.ReportR\areports\x12\x0e\n" +
-	"\x02id\x18\x04 \x01(\x04R\x02id\"\xde\x01\n" +
+	"\x02id\x18\x04 \x01(\x04R\x02id\"\x87\x02\n" +
 	"\vOpenSession\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\tR\x06worker\x12\x18\n" +
 	"\asession\x18\x03 \x01(\tR\asession\x12/\n" +
 	"\x05lease\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12#\n" +
 	"\x04want\x18\x05 \x01(\v2\x0f.muster.v1.WantR\x04want\x12)\n" +
-	"\x04held\x18\x06 \x03(\v2\x15.muster.v1.AttemptRefR\x04held\"\xcb\x01\n" +
+	"\x04held\x18\x06 \x03(\v2\x15.muster.v1.AttemptRefR\x04held\x12'\n" +
+	"\x05about\x18\a \x01(\v2\x11.muster.v1.WorkerR\x05about\"\xcb\x01\n" +
 	"\x13WorkSessionResponse\x12(\n" +
 	"\x06grants\x18\x01 \x03(\v2\x10.muster.v1.GrantR\x06grants\x12\x14\n" +
 	"\x05acked\x18\x02 \x01(\x04R\x05acked\x121\n" +
@@ -1344,60 +1401,65 @@ func file_muster_v1_work_proto_rawDescGZIP() []byte {
 var file_muster_v1_work_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_muster_v1_work_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_muster_v1_work_proto_goTypes = []any{
-	(Report_Action)(0),          // 0: muster.v1.Report.Action
-	(*ReserveRequest)(nil),      // 1: muster.v1.ReserveRequest
-	(*Want)(nil),                // 2: muster.v1.Want
-	(*ReserveResponse)(nil),     // 3: muster.v1.ReserveResponse
-	(*Grant)(nil),               // 4: muster.v1.Grant
-	(*AttemptRef)(nil),          // 5: muster.v1.AttemptRef
-	(*Report)(nil),              // 6: muster.v1.Report
-	(*ReportRequest)(nil),       // 7: muster.v1.ReportRequest
-	(*ReportResponse)(nil),      // 8: muster.v1.ReportResponse
-	(*ReportAnswer)(nil),        // 9: muster.v1.ReportAnswer
-	(*WorkSessionRequest)(nil),  // 10: muster.v1.WorkSessionRequest
-	(*OpenSession)(nil),         // 11: muster.v1.OpenSession
-	(*WorkSessionResponse)(nil), // 12: muster.v1.WorkSessionResponse
-	(*Stop)(nil),                // 13: muster.v1.Stop
-	nil,                         // 14: muster.v1.Want.CapacityEntry
-	nil,                         // 15: muster.v1.Grant.NeedsEntry
-	(*durationpb.Duration)(nil), // 16: google.protobuf.Duration
-	(*Job)(nil),                 // 17: muster.v1.Job
-	(*Result)(nil),              // 18: muster.v1.Result
-	(*Error)(nil),               // 19: muster.v1.Error
+	(Report_Action)(0),            // 0: muster.v1.Report.Action
+	(*ReserveRequest)(nil),        // 1: muster.v1.ReserveRequest
+	(*Want)(nil),                  // 2: muster.v1.Want
+	(*ReserveResponse)(nil),       // 3: muster.v1.ReserveResponse
+	(*Grant)(nil),                 // 4: muster.v1.Grant
+	(*AttemptRef)(nil),            // 5: muster.v1.AttemptRef
+	(*Report)(nil),                // 6: muster.v1.Report
+	(*ReportRequest)(nil),         // 7: muster.v1.ReportRequest
+	(*ReportResponse)(nil),        // 8: muster.v1.ReportResponse
+	(*ReportAnswer)(nil),          // 9: muster.v1.ReportAnswer
+	(*WorkSessionRequest)(nil),    // 10: muster.v1.WorkSessionRequest
+	(*OpenSession)(nil),           // 11: muster.v1.OpenSession
+	(*WorkSessionResponse)(nil),   // 12: muster.v1.WorkSessionResponse
+	(*Stop)(nil),                  // 13: muster.v1.Stop
+	nil,                           // 14: muster.v1.Want.CapacityEntry
+	nil,                           // 15: muster.v1.Grant.NeedsEntry
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*Worker)(nil),                // 17: muster.v1.Worker
+	(*Job)(nil),                   // 18: muster.v1.Job
+	(*Result)(nil),                // 19: muster.v1.Result
+	(*Error)(nil),                 // 20: muster.v1.Error
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
 }
 var file_muster_v1_work_proto_depIdxs = []int32{
 	16, // 0: muster.v1.ReserveRequest.wait:type_name -> google.protobuf.Duration
 	16, // 1: muster.v1.ReserveRequest.lease:type_name -> google.protobuf.Duration
 	2,  // 2: muster.v1.ReserveRequest.want:type_name -> muster.v1.Want
-	14, // 3: muster.v1.Want.capacity:type_name -> muster.v1.Want.CapacityEntry
-	4,  // 4: muster.v1.ReserveResponse.grants:type_name -> muster.v1.Grant
-	17, // 5: muster.v1.Grant.job:type_name -> muster.v1.Job
-	15, // 6: muster.v1.Grant.needs:type_name -> muster.v1.Grant.NeedsEntry
-	0,  // 7: muster.v1.Report.action:type_name -> muster.v1.Report.Action
-	18, // 8: muster.v1.Report.result:type_name -> muster.v1.Result
-	17, // 9: muster.v1.Report.outputs:type_name -> muster.v1.Job
-	6,  // 10: muster.v1.ReportRequest.reports:type_name -> muster.v1.Report
-	9,  // 11: muster.v1.ReportResponse.answers:type_name -> muster.v1.ReportAnswer
-	19, // 12: muster.v1.ReportAnswer.error:type_name -> muster.v1.Error
-	11, // 13: muster.v1.WorkSessionRequest.open:type_name -> muster.v1.OpenSession
-	6,  // 14: muster.v1.WorkSessionRequest.reports:type_name -> muster.v1.Report
-	16, // 15: muster.v1.OpenSession.lease:type_name -> google.protobuf.Duration
-	2,  // 16: muster.v1.OpenSession.want:type_name -> muster.v1.Want
-	5,  // 17: muster.v1.OpenSession.held:type_name -> muster.v1.AttemptRef
-	4,  // 18: muster.v1.WorkSessionResponse.grants:type_name -> muster.v1.Grant
-	9,  // 19: muster.v1.WorkSessionResponse.answers:type_name -> muster.v1.ReportAnswer
-	13, // 20: muster.v1.WorkSessionResponse.stops:type_name -> muster.v1.Stop
-	1,  // 21: muster.v1.Work.Reserve:input_type -> muster.v1.ReserveRequest
-	7,  // 22: muster.v1.Work.Report:input_type -> muster.v1.ReportRequest
-	10, // 23: muster.v1.Work.WorkSession:input_type -> muster.v1.WorkSessionRequest
-	3,  // 24: muster.v1.Work.Reserve:output_type -> muster.v1.ReserveResponse
-	8,  // 25: muster.v1.Work.Report:output_type -> muster.v1.ReportResponse
-	12, // 26: muster.v1.Work.WorkSession:output_type -> muster.v1.WorkSessionResponse
-	24, // [24:27] is the sub-list for method output_type
-	21, // [21:24] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	17, // 3: muster.v1.ReserveRequest.about:type_name -> muster.v1.Worker
+	14, // 4: muster.v1.Want.capacity:type_name -> muster.v1.Want.CapacityEntry
+	4,  // 5: muster.v1.ReserveResponse.grants:type_name -> muster.v1.Grant
+	18, // 6: muster.v1.Grant.job:type_name -> muster.v1.Job
+	15, // 7: muster.v1.Grant.needs:type_name -> muster.v1.Grant.NeedsEntry
+	0,  // 8: muster.v1.Report.action:type_name -> muster.v1.Report.Action
+	19, // 9: muster.v1.Report.result:type_name -> muster.v1.Result
+	18, // 10: muster.v1.Report.outputs:type_name -> muster.v1.Job
+	6,  // 11: muster.v1.ReportRequest.reports:type_name -> muster.v1.Report
+	9,  // 12: muster.v1.ReportResponse.answers:type_name -> muster.v1.ReportAnswer
+	20, // 13: muster.v1.ReportAnswer.error:type_name -> muster.v1.Error
+	21, // 14: muster.v1.ReportAnswer.due:type_name -> google.protobuf.Timestamp
+	11, // 15: muster.v1.WorkSessionRequest.open:type_name -> muster.v1.OpenSession
+	6,  // 16: muster.v1.WorkSessionRequest.reports:type_name -> muster.v1.Report
+	16, // 17: muster.v1.OpenSession.lease:type_name -> google.protobuf.Duration
+	2,  // 18: muster.v1.OpenSession.want:type_name -> muster.v1.Want
+	5,  // 19: muster.v1.OpenSession.held:type_name -> muster.v1.AttemptRef
+	17, // 20: muster.v1.OpenSession.about:type_name -> muster.v1.Worker
+	4,  // 21: muster.v1.WorkSessionResponse.grants:type_name -> muster.v1.Grant
+	9,  // 22: muster.v1.WorkSessionResponse.answers:type_name -> muster.v1.ReportAnswer
+	13, // 23: muster.v1.WorkSessionResponse.stops:type_name -> muster.v1.Stop
+	1,  // 24: muster.v1.Work.Reserve:input_type -> muster.v1.ReserveRequest
+	7,  // 25: muster.v1.Work.Report:input_type -> muster.v1.ReportRequest
+	10, // 26: muster.v1.Work.WorkSession:input_type -> muster.v1.WorkSessionRequest
+	3,  // 27: muster.v1.Work.Reserve:output_type -> muster.v1.ReserveResponse
+	8,  // 28: muster.v1.Work.Report:output_type -> muster.v1.ReportResponse
+	12, // 29: muster.v1.Work.WorkSession:output_type -> muster.v1.WorkSessionResponse
+	27, // [27:30] is the sub-list for method output_type
+	24, // [24:27] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_work_proto_init() }
@@ -1408,6 +1470,7 @@ func file_muster_v1_work_proto_init() {
 	file_muster_v1_attempt_proto_init()
 	file_muster_v1_error_proto_init()
 	file_muster_v1_job_proto_init()
+	file_muster_v1_worker_proto_init()
 	file_muster_v1_work_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -175,17 +175,17 @@ func (x *Worker) GetData() []byte {
 
 // WorkerInfo is a worker as it stands.
 type WorkerInfo struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Worker   *Worker                `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
-	Free     map[string]int64       `protobuf:"bytes,2,rep,name=free,proto3" json:"free,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	Reserved int64                  `protobuf:"varint,3,opt,name=reserved,proto3" json:"reserved,omitempty"`
-	Running  int64                  `protobuf:"varint,4,opt,name=running,proto3" json:"running,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Worker *Worker                `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Free   map[string]int64       `protobuf:"bytes,2,rep,name=free,proto3" json:"free,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Attempts it holds.
+	Held int64 `protobuf:"varint,3,opt,name=held,proto3" json:"held,omitempty"`
 	// When it was last heard.
-	Heard *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=heard,proto3" json:"heard,omitempty"`
+	Heard *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=heard,proto3" json:"heard,omitempty"`
 	// Attached, or heard in the last 30 seconds.
-	Alive         bool   `protobuf:"varint,6,opt,name=alive,proto3" json:"alive,omitempty"`
-	Draining      bool   `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"`
-	Version       string `protobuf:"bytes,8,opt,name=version,proto3" json:"version,omitempty"`
+	Alive         bool   `protobuf:"varint,5,opt,name=alive,proto3" json:"alive,omitempty"`
+	Draining      bool   `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	Version       string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,16 +234,9 @@ func (x *WorkerInfo) GetFree() map[string]int64 {
 	return nil
 }
 
-func (x *WorkerInfo) GetReserved() int64 {
+func (x *WorkerInfo) GetHeld() int64 {
 	if x != nil {
-		return x.Reserved
-	}
-	return 0
-}
-
-func (x *WorkerInfo) GetRunning() int64 {
-	if x != nil {
-		return x.Running
+		return x.Held
 	}
 	return 0
 }
@@ -635,17 +628,16 @@ const file_muster_v1_worker_proto_rawDesc = "" +
 	"\x04data\x18\x0e \x01(\fR\x04data\x1a;\n" +
 	"\rCapacityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xd9\x02\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xb7\x02\n" +
 	"\n" +
 	"WorkerInfo\x12)\n" +
 	"\x06worker\x18\x01 \x01(\v2\x11.muster.v1.WorkerR\x06worker\x123\n" +
-	"\x04free\x18\x02 \x03(\v2\x1f.muster.v1.WorkerInfo.FreeEntryR\x04free\x12\x1a\n" +
-	"\breserved\x18\x03 \x01(\x03R\breserved\x12\x18\n" +
-	"\arunning\x18\x04 \x01(\x03R\arunning\x120\n" +
-	"\x05heard\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05heard\x12\x14\n" +
-	"\x05alive\x18\x06 \x01(\bR\x05alive\x12\x1a\n" +
-	"\bdraining\x18\a \x01(\bR\bdraining\x12\x18\n" +
-	"\aversion\x18\b \x01(\tR\aversion\x1a7\n" +
+	"\x04free\x18\x02 \x03(\v2\x1f.muster.v1.WorkerInfo.FreeEntryR\x04free\x12\x12\n" +
+	"\x04held\x18\x03 \x01(\x03R\x04held\x120\n" +
+	"\x05heard\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05heard\x12\x14\n" +
+	"\x05alive\x18\x05 \x01(\bR\x05alive\x12\x1a\n" +
+	"\bdraining\x18\x06 \x01(\bR\bdraining\x12\x18\n" +
+	"\aversion\x18\a \x01(\tR\aversion\x1a7\n" +
 	"\tFreeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"H\n" +
