@@ -1,0 +1,106 @@
+// Package schedule decides who gets what in one namespace: which ready job goes
+// to which worker, in which order, and why another has to wait. Package engine
+// calls it from its single writer.
+//
+// It is pure: no clock, no I/O, no goroutines. Time comes in as job.Time and
+// never runs backwards; the same calls give the same answers.
+//
+// Jobs are never scanned or sorted. Jobs that are alike form a shape, shapes
+// that share queue and labels form a lane, and lanes stand in one order of
+// service: queue priority, job priority (both larger first), then place. What
+// changed (a job became ready, a worker became freer) is put on an agenda in
+// that order, and Pass works the agenda off in steps.
+package schedule
+
+import (
+	"time"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Config is how a Scheduler decides. The zero value of a field is its default.
+type Config struct {
+	// HeadWait is how long one of the first jobs in the order of service waits
+	// before a worker is reserved for it (60 s).
+	HeadWait time.Duration
+	// MaxReservations is how many workers are reserved at once at most (5);
+	// negative means none.
+	MaxReservations int
+	// ReservedShare is the part of the open agents that may be reserved (0.10);
+	// one always may.
+	ReservedShare float64
+	// Strict forbids backfill: a job that could run somewhere but does not fit
+	// now holds up everything behind it.
+	Strict bool
+	// GroupIdle is how long the index by group is kept after its last use (60 s).
+	GroupIdle time.Duration
+}
+
+// Item is a ready job, as small as it can be: there are millions.
+type Item struct {
+	Seq      job.Seq
+	Priority float64
+	Place    uint64
+	Group    job.GroupID
+}
+
+// QueueSettings are what the scheduler must know of a queue. MaxRunning zero
+// means no cap.
+type QueueSettings struct {
+	Priority   int64
+	Paused     bool
+	MaxRunning int64
+}
+
+// Worker is what the scheduler must know of a worker.
+type Worker struct {
+	Labels   job.Labels
+	Capacity job.Resources
+	// Until is when its alloc ends; zero means never. A job whose time bound
+	// reaches beyond it does not go there.
+	Until job.Time
+	// Prefetch is how many jobs it may be given beyond its free resources.
+	Prefetch int
+	// Agent: jobs are pushed to it by Pass; others only pull.
+	Agent bool
+	// Closed workers get nothing new.
+	Closed bool
+}
+
+// Held is an attempt that was granted.
+type Held struct {
+	Seq    job.Seq
+	Shape  job.ShapeID
+	Worker job.WorkerID
+	// Since is when it started (or was granted); with the shape's time bound it
+	// tells when its resources will be free again.
+	Since job.Time
+	// Prefetched: it counts as running for its queue, but occupies nothing yet.
+	Prefetched bool
+}
+
+// Placement is a decision: the job left the ready set and is held by the worker.
+// The caller grants it, or gives it back with Release and Push.
+type Placement struct {
+	Seq    job.Seq
+	Shape  job.ShapeID
+	Worker job.WorkerID
+	// Prefetched: it goes beyond the worker's free resources and starts when
+	// there is room. The caller tells of the start with Hold.
+	Prefetched bool
+}
+
+// Pull is a worker's request for jobs. Empty filters let everything pass.
+type Pull struct {
+	Worker job.WorkerID
+	// N is how many jobs it wants at most.
+	N      int
+	Queues []job.QueueID
+	Groups []job.GroupID
+	Kinds  []job.KindID
+	Shapes []job.ShapeID
+	// Command and Data say which jobs it understands.
+	Command, Data bool
+	// Capacity, when not nil, must hold all the jobs of the answer together.
+	Capacity job.Resources
+}
