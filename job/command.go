@@ -132,7 +132,7 @@ func quote(word string) string {
 }
 
 // Kind is the requirement group a command has when none is given: the base name
-// of its first word.
+// of its first word, or none when that cannot be a name.
 func (c *Command) Kind() string {
 	first := ""
 	if len(c.Argv) > 0 {
@@ -143,7 +143,11 @@ func (c *Command) Kind() string {
 	if first == "" {
 		return ""
 	}
-	return path.Base(first)
+	base := path.Base(first)
+	if checkText("kind", base) != nil {
+		return ""
+	}
+	return base
 }
 
 // Key is the identity a command has when its submitter gives none: a digest of

@@ -1,0 +1,185 @@
+package input
+
+import (
+	"strings"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Field is one thing that can be said about a job, in JSON or by a flag.
+type Field struct {
+	// Name is the JSON name; Aliases are names that users of wr know it by.
+	Name    string
+	Aliases []string
+	// Help is one phrase, Example a JSON value.
+	Help, Example string
+	// Flag is the form of the flag of the same name (with hyphens), Short its letter.
+	Flag  FlagKind
+	Short string
+
+	set setter
+}
+
+// FlagKind is the form of a field's flag.
+type FlagKind uint8
+
+// The forms of flags.
+const (
+	NoFlag   FlagKind = iota
+	TextFlag          // one value
+	ListFlag          // may be repeated
+	BoolFlag          // true when named
+)
+
+// target is what setters write to.
+type target struct {
+	job     *job.Job
+	command *job.Command
+	now     time.Time
+}
+
+type setter func(t *target, v any) error
+
+// Fields are all fields, in the order of the documentation.
+var Fields = []Field{
+	{Name: "cmd", Help: "the command: a shell line, or a list of words that is executed without a shell",
+		Example: `"sort big.txt | uniq -c"`, set: setCmd},
+	{Name: "shell", Help: "the shell that runs the line; bash, with pipefail, when not given",
+		Example: `"sh"`, Flag: TextFlag, set: str(func(t *target) *string { return &t.command.Shell })},
+	{Name: "cwd", Help: "the directory the command runs in; the present one when not given",
+		Example: `"/data/run7"`, Flag: TextFlag, Short: "c", set: str(func(t *target) *string { return &t.command.Dir })},
+	{Name: "unique_dir", Help: "run in a new, empty directory below cwd instead of in cwd itself; wr's cwd_matters says the opposite",
+		Example: `true`, Flag: BoolFlag, set: not(func(t *target) *bool { return &t.command.DirGiven })},
+	{Name: "cwd_matters", Help: "true: run in cwd itself, as is usual; false: as unique_dir",
+		Example: `true`, set: flag(func(t *target) *bool { return &t.command.DirGiven })},
+	{Name: "change_home", Help: "with unique_dir: HOME is that directory",
+		Example: `true`, Flag: BoolFlag, set: flag(func(t *target) *bool { return &t.command.ChangeHome })},
+	{Name: "env", Help: "environment settings that win over those of the submitter, NAME=value",
+		Example: `["LC_ALL=C", "THREADS=2"]`, Flag: ListFlag, set: setEnv},
+
+	{Name: "group", Aliases: []string{"rep_grp"}, Help: "the report group, which lists and counts go by",
+		Example: `"run7"`, Flag: TextFlag, Short: "i", set: str(func(t *target) *string { return &t.job.Group })},
+	{Name: "kind", Aliases: []string{"req_grp"}, Help: "what sort of command it is; the base name of its first word when not given",
+		Example: `"align"`, Flag: TextFlag, Short: "g", set: str(func(t *target) *string { return &t.job.Kind })},
+	{Name: "queue", Help: "the queue it belongs to; default when not given",
+		Example: `"nightly"`, Flag: TextFlag, Short: "q", set: str(func(t *target) *string { return &t.job.Queue })},
+	{Name: "key", Help: "its identity in the queue; a digest of command and directory when not given",
+		Example: `"sample-17"`, set: setKey},
+
+	{Name: "cpus", Help: "processor cores, also parts of one; 1 when not given",
+		Example: `0.5`, Flag: TextFlag, set: need(job.CPU)},
+	{Name: "memory", Help: "memory, with a unit",
+		Example: `"500M"`, Flag: TextFlag, Short: "m", set: need(job.Memory)},
+	{Name: "disk", Help: "disk space, with a unit",
+		Example: `"20G"`, Flag: TextFlag, set: need(job.Disk)},
+	{Name: "resources", Aliases: []string{"resource"}, Help: "amounts of anything else that machines have, name=amount",
+		Example: `{"gpu": 1}`, Flag: ListFlag, set: setResources},
+	{Name: "time", Help: "how long it may run; it is stopped then",
+		Example: `"1h30m"`, Flag: TextFlag, Short: "t", set: span(func(t *target) *time.Duration { return &t.job.Time })},
+	{Name: "override", Help: "when needs that were learned give way to the given ones: no, higher or always",
+		Example: `"always"`, Flag: TextFlag, set: setOverride},
+	{Name: "wait", Help: "stay queued when no present machine is large enough, instead of failing at once",
+		Example: `true`, Flag: BoolFlag, set: flag(func(t *target) *bool { return &t.job.Wait })},
+
+	{Name: "priority", Help: "larger runs sooner; 0 when not given",
+		Example: `10`, Flag: TextFlag, Short: "p", set: setPriority},
+	{Name: "retries", Help: "how often a failed command is tried again; 3 when not given",
+		Example: `0`, Flag: TextFlag, Short: "r", set: setRetries},
+	{Name: "no_retry_after", Aliases: []string{"no_retry_over_walltime"}, Help: "do not try again what failed after running longer than this",
+		Example: `"10m"`, Flag: TextFlag, set: span(func(t *target) *time.Duration { return &t.job.NoRetryAfter })},
+	{Name: "backoff", Help: "the pause before a retry: base x 2^n plus up to jitter, at most cap; one time is a fixed pause",
+		Example: `{"base": "30s", "jitter": "30s", "cap": "30m"}`, Flag: TextFlag, set: setBackoff},
+	{Name: "delay", Help: "do not start before this time has passed",
+		Example: `"10m"`, Flag: TextFlag, set: setDelay},
+	{Name: "not_before", Help: "do not start before this moment (RFC 3339)",
+		Example: `"2030-01-31T08:00:00Z"`, Flag: TextFlag, set: setNotBefore},
+	{Name: "on_lost", Help: "what follows when its machine is gone for good: rerun, or hold for a person's word",
+		Example: `"hold"`, Flag: TextFlag, set: setOnLost},
+	{Name: "preemptible", Help: "false: never stopped to make room for a better job",
+		Example: `false`, set: not(func(t *target) *bool { return &t.job.NotPreemptible })},
+	{Name: "lease", Help: "how long its machine may be silent before the job is given to another",
+		Example: `"5m"`, Flag: TextFlag, set: span(func(t *target) *time.Duration { return &t.job.Lease })},
+
+	{Name: "user", Help: "the user to run as, where the agent has the right to",
+		Example: `"build"`, Flag: TextFlag, set: str(func(t *target) *string { return &t.command.User })},
+	{Name: "unix_group", Help: "the Unix group to run as (wr's group)",
+		Example: `"team7"`, Flag: TextFlag, set: str(func(t *target) *string { return &t.command.UnixGroup })},
+	{Name: "on_success", Help: "what follows a success: a list of {\"run\": LINE}, {\"cleanup\": true}, {\"keep_days\": N}",
+		Example: `[{"run": "gzip out.txt"}]`, Flag: TextFlag, set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnSuccess })},
+	{Name: "on_failure", Help: "what follows a failure: as on_success, and {\"remove\": true}",
+		Example: `[{"run": "rm -f part.tmp"}]`, Flag: TextFlag, set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnFailure })},
+	{Name: "on_exit", Help: "what follows either, after the above",
+		Example: `[{"cleanup": true}]`, Flag: TextFlag, set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnExit })},
+	{Name: "grace", Help: "time between the request to stop (SIGTERM) and SIGKILL",
+		Example: `"10s"`, Flag: TextFlag, set: span(func(t *target) *time.Duration { return &t.command.Grace })},
+	{Name: "keep", Help: "how much of the beginning and of the end of each output stream is kept; 4K when not given",
+		Example: `"64K"`, Flag: TextFlag, set: setKeep},
+	{Name: "spool", Help: "also write the whole output to files on the machine that runs it",
+		Example: `true`, Flag: BoolFlag, set: flag(func(t *target) *bool { return &t.command.Spool })},
+}
+
+// later are fields that wr's users have and this release does not act on. They
+// are refused: a command that runs without its container or before what it
+// depends on is worse than one that does not run.
+var later = map[string]string{}
+
+func init() {
+	for what, names := range map[string]string{
+		"dependencies":        "deps dep_grps cmd_deps",
+		"limits":              "limits limit_grps",
+		"containers":          "with_docker with_singularity container_mounts monitor_docker",
+		"modules":             "modules",
+		"object store mounts": "mounts",
+		"bsub emulation":      "bsub_mode",
+		"cluster and cloud settings": "queues_avoid misc reserve_timeout cloud_os cloud_username cloud_ram " +
+			"cloud_script cloud_config_files cloud_flavor cloud_shared",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			later[name] = what
+		}
+	}
+}
+
+func lookup(name string) (*Field, bool) {
+	for i := range Fields {
+		f := &Fields[i]
+		if f.Name == name {
+			return f, true
+		}
+		for _, a := range f.Aliases {
+			if a == name {
+				return f, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// apply sets the field; errors name it as the person wrote it.
+func (f *Field) apply(t *target, name string, value any) error {
+	if err := f.set(t, value); err != nil {
+		return job.Wrap(err, "", name)
+	}
+	return nil
+}
+
+// FlagName is the name of the field's flag.
+func (f *Field) FlagName() string { return strings.ReplaceAll(f.Name, "_", "-") }
+
+// SetFlag sets the field of a template job from its flag's values.
+func (f *Field) SetFlag(j *job.Job, now time.Time, values []string) error {
+	if j.Command == nil {
+		j.Command = &job.Command{}
+	}
+	t := &target{job: j, command: j.Command, now: now}
+	var value any = values[len(values)-1]
+	if f.Flag == ListFlag {
+		list := make([]any, len(values))
+		for i, v := range values {
+			list[i] = v
+		}
+		value = list
+	}
+	return f.apply(t, "--"+f.FlagName(), value)
+}
