@@ -10,7 +10,8 @@ const formatCBOR = 1
 
 var (
 	encMode = must(cbor.EncOptions{Time: cbor.TimeUnixMicro}.EncMode())
-	decMode = must(cbor.DecOptions{MaxArrayElements: 1 << 20, MaxNestedLevels: 64}.DecMode())
+	// Command lines, file names and keys are bytes to the system, UTF-8 or not.
+	decMode = must(cbor.DecOptions{MaxArrayElements: 1 << 20, MaxNestedLevels: 64, UTF8: cbor.UTF8DecodeInvalid}.DecMode())
 )
 
 func must[T any](v T, err error) T {
