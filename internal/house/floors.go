@@ -2,6 +2,7 @@ package house
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -87,10 +88,8 @@ func floorOf(family string) (int, bool) {
 		return 1, true
 	}
 	for i, families := range floors {
-		for _, f := range families {
-			if f == family {
-				return i, true
-			}
+		if slices.Contains(families, family) {
+			return i, true
 		}
 	}
 	return 0, false

@@ -144,7 +144,7 @@ func modulePath(goMod string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		if p, ok := strings.CutPrefix(lines.Text(), "module "); ok {
