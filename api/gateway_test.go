@@ -1,0 +1,162 @@
+package api_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/muster-queue/muster/api"
+	musterv1 "github.com/muster-queue/muster/api/muster/v1"
+	"github.com/muster-queue/muster/job"
+)
+
+// recorder answers calls and keeps what arrived.
+type recorder struct {
+	musterv1.UnimplementedJobsServer
+	got proto.Message
+	err error
+}
+
+func (r *recorder) ListJobs(_ context.Context, m *musterv1.ListJobsRequest) (*musterv1.ListJobsResponse, error) {
+	r.got = m
+	return &musterv1.ListJobsResponse{NextPageToken: "more"}, api.Status(r.err)
+}
+
+func (r *recorder) GetJob(_ context.Context, m *musterv1.GetJobRequest) (*musterv1.JobInfo, error) {
+	r.got = m
+	return &musterv1.JobInfo{}, api.Status(r.err)
+}
+
+func (r *recorder) AddBatch(_ context.Context, m *musterv1.AddJobsRequest) (*musterv1.AddJobsResponse, error) {
+	r.got = m
+	return &musterv1.AddJobsResponse{Added: int64(len(m.Jobs))}, api.Status(r.err)
+}
+
+// face is the HTTP face of a server that records.
+func face(t *testing.T) (*recorder, string) {
+	t.Helper()
+	r := &recorder{}
+	lis := bufconn.Listen(1 << 20)
+	s := grpc.NewServer()
+	musterv1.RegisterJobsServer(s, r)
+	go func() { _ = s.Serve(lis) }()
+	t.Cleanup(s.Stop)
+	conn, err := grpc.NewClient("passthrough:test", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	h, err := api.Gateway(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(h)
+	t.Cleanup(web.Close)
+	return r, web.URL
+}
+
+func ask(t *testing.T, method, url, body string) (int, string, http.Header) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text), resp.Header
+}
+
+func TestGatewayRequests(t *testing.T) {
+	r, url := face(t)
+	three := int32(3)
+	for _, c := range []struct {
+		method, path, body string
+		want               proto.Message
+	}{
+		{"GET", "/v1/namespaces/default/jobs?state=buried&state=lost&group=g&exit_code=3&page_size=7", "", &musterv1.ListJobsRequest{
+			Namespace: "default", PageSize: 7, Filter: &musterv1.Filter{States: []string{"buried", "lost"}, Group: "g", ExitCode: &three},
+		}},
+		{"GET", "/v1/namespaces/default/jobs?filter.states=ready", "", &musterv1.ListJobsRequest{
+			Namespace: "default", Filter: &musterv1.Filter{States: []string{"ready"}},
+		}},
+		{"POST", "/v1/namespaces/default/jobs:list", `{"jobs":[{"key":"k"}]}`, &musterv1.ListJobsRequest{
+			Namespace: "default", Jobs: []*musterv1.JobRef{{Key: "k"}},
+		}},
+		{"GET", "/v1/namespaces/n/jobs/q/a%2Fb/c%20d:e?output=true", "", &musterv1.GetJobRequest{
+			Namespace: "n", Output: true, Job: &musterv1.JobRef{Queue: "q", Key: "a/b/c d:e"},
+		}},
+		{"GET", "/v1/namespaces/n/jobs/q/base64:_w", "", &musterv1.GetJobRequest{
+			Namespace: "n", Job: &musterv1.JobRef{Queue: "q", Key: "base64:_w"},
+		}},
+		{"GET", "/v1/namespaces/n/jobs/0123456789abcdef0123456789abcdef", "", &musterv1.GetJobRequest{
+			Namespace: "n", Job: &musterv1.JobRef{Id: "0123456789abcdef0123456789abcdef"},
+		}},
+		{"POST", "/v1/namespaces/n/jobs", `{"jobs":[{"command":{"line":"echo hi"},"needs":{"mem":1024},"time":"90s"}]}`, &musterv1.AddJobsRequest{
+			Namespace: "n", Jobs: []*musterv1.Job{{
+				Command: &musterv1.Command{Line: "echo hi"}, Needs: map[string]int64{"mem": 1024}, Time: api.FromDuration(90e9),
+			}},
+		}},
+	} {
+		r.got = nil
+		status, body, _ := ask(t, c.method, url+c.path, c.body)
+		if status != 200 {
+			t.Errorf("%s %s: %d %s", c.method, c.path, status, body)
+			continue
+		}
+		if d := cmp.Diff(c.want, r.got, protocmp.Transform()); d != "" {
+			t.Errorf("%s %s (-want +got):\n%s", c.method, c.path, d)
+		}
+	}
+}
+
+func TestGatewayRefusals(t *testing.T) {
+	r, url := face(t)
+	for _, c := range []struct {
+		method, path, body string
+		err                error
+		status             int
+		want               string
+	}{
+		{"GET", "/v1/namespaces/n/jobs?sate=buried", "", nil, 400, `"sate\"`},
+		{"GET", "/v1/namespaces/n/jobs?page_size=many", "", nil, 400, "many"},
+		{"POST", "/v1/namespaces/n/jobs", `{"jobs":[{"comand":{}}]}`, nil, 400, "comand"},
+		{"POST", "/v1/namespaces/n/jobs", `{"jobs":`, nil, 400, "invalid"},
+		{"GET", "/v1/nothing", "", nil, 404, "/v1/nothing"},
+		{"DELETE", "/v1/namespaces/n/jobs", "", nil, 501, "DELETE"},
+		{"GET", "/v1/namespaces/n/jobs/q/k", "", job.ErrNoJob, 404, "no such job"},
+		{"GET", "/v1/namespaces/n/jobs/q/k", "", job.ErrNoSpace, 507, "no_space"},
+		{"GET", "/v1/namespaces/n/jobs/q/k", "", job.Errorf(job.LostLease, "x"), 409, "lost_lease"},
+	} {
+		r.err = c.err
+		status, body, h := ask(t, c.method, url+c.path, c.body)
+		if status != c.status || !strings.Contains(body, c.want) || !strings.Contains(body, `"kind"`) {
+			t.Errorf("%s %s: %d %s; want %d with %s", c.method, c.path, status, body, c.status, c.want)
+		}
+		if h.Get("Content-Type") != "application/json" {
+			t.Errorf("%s %s: type %q", c.method, c.path, h.Get("Content-Type"))
+		}
+	}
+	r.err = &job.Error{Kind: job.Exhausted, RetryAfter: 1500e6}
+	if status, _, h := ask(t, "GET", url+"/v1/namespaces/n/jobs", ""); status != 429 || h.Get("Retry-After") != "2" {
+		t.Errorf("exhausted: %d, retry after %q", status, h.Get("Retry-After"))
+	}
+}
