@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -94,7 +95,16 @@ func (r *Reader) parse(line []byte) (*job.Job, error) {
 			return nil, err
 		}
 	}
+	j.Command.Dir = below(r.Template, j.Command.Dir)
 	return j, Finish(j, r.salt())
+}
+
+// below makes a directory that a line gives relative to the template's.
+func below(template *job.Job, dir string) string {
+	if dir == "" || filepath.IsAbs(dir) || template.Command == nil || template.Command.Dir == "" {
+		return dir
+	}
+	return filepath.Join(template.Command.Dir, dir)
 }
 
 // fresh is a copy of the template with a command of its own.
