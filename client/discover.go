@@ -1,0 +1,134 @@
+package client
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Variables of the environment that Discover obeys.
+const (
+	EnvServer    = "MUSTER_SERVER"
+	EnvToken     = "MUSTER_TOKEN"
+	EnvTokenFile = "MUSTER_TOKEN_FILE"
+	EnvCA        = "MUSTER_CA"
+	EnvData      = "MUSTER_DATA"
+)
+
+// discovery is what the server of a data directory writes into server.json.
+type discovery struct {
+	Address   string `json:"address"`
+	TLS       bool   `json:"tls"`
+	CAFile    string `json:"ca_file"`
+	TokenFile string `json:"token_file"`
+}
+
+// Discover finds the server to speak to: the one of MUSTER_SERVER, with the
+// token of MUSTER_TOKEN or MUSTER_TOKEN_FILE and the authority of MUSTER_CA,
+// else the one of the data directory (MUSTER_DATA, else DefaultData). The error
+// is NotFound when there is no such server; one that was found may have been
+// killed, which Dial tells.
+func Discover() (Config, error) {
+	if address := os.Getenv(EnvServer); address != "" {
+		return fromEnv(address)
+	}
+	dir := os.Getenv(EnvData)
+	if dir == "" {
+		dir = DefaultData()
+	}
+	return DiscoverIn(dir)
+}
+
+// DiscoverIn finds the server of a data directory.
+func DiscoverIn(dir string) (Config, error) {
+	path := filepath.Join(dir, "server.json")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, job.Errorf(job.NotFound, "no server runs on %s; \"muster server\" starts one, and %s names one elsewhere", dir, EnvServer)
+	}
+	if err != nil {
+		return Config{}, job.Errorf(job.Denied, "find the server: %w", err)
+	}
+	var d discovery
+	if err := json.Unmarshal(b, &d); err != nil || d.Address == "" {
+		return Config{}, job.Errorf(job.Damaged, "find the server: %s does not tell where it is; start the server again", path)
+	}
+	cfg := Config{Address: d.Address, TLS: d.TLS, CAFile: beside(dir, d.CAFile)}
+	if cfg.Token = os.Getenv(EnvToken); cfg.Token == "" {
+		cfg.Token, err = readToken(tokenFile(dir, d.TokenFile))
+	}
+	return cfg, err
+}
+
+// DefaultData is the data directory when none is given: muster in
+// XDG_STATE_HOME, else in ~/.local/state.
+func DefaultData() string {
+	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
+		return filepath.Join(state, "muster")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "/"
+	}
+	return filepath.Join(home, ".local", "state", "muster")
+}
+
+// fromEnv never takes the token of the local server: it may be another's.
+func fromEnv(address string) (Config, error) {
+	cfg := Config{Address: address, Token: os.Getenv(EnvToken), CAFile: os.Getenv(EnvCA)}
+	if file := os.Getenv(EnvTokenFile); cfg.Token == "" && file != "" {
+		token, err := readToken(file)
+		if err != nil {
+			return Config{}, err
+		}
+		cfg.Token = token
+	}
+	if cfg.Token == "" {
+		return Config{}, job.Errorf(job.Unauthenticated, "%s names a server, but no token is given; set %s or %s", EnvServer, EnvToken, EnvTokenFile)
+	}
+	return cfg, nil
+}
+
+func tokenFile(dir, named string) string {
+	if named == "" {
+		named = "token"
+	}
+	return beside(dir, named)
+}
+
+func beside(dir, file string) string {
+	if file == "" || filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(dir, file)
+}
+
+func readToken(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", job.Errorf(job.Unauthenticated, "read the token: %w", err)
+	}
+	token := strings.TrimSpace(string(b))
+	if token == "" || strings.ContainsAny(token, " \t\r\n") {
+		return "", job.Errorf(job.Unauthenticated, "read the token: %s does not have one word", path)
+	}
+	return token, nil
+}
+
+func readCA(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, job.Errorf(job.Invalid, "read the TLS authority: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, job.Errorf(job.Invalid, "read the TLS authority: %s has no certificate in PEM", path)
+	}
+	return pool, nil
+}

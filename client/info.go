@@ -1,0 +1,158 @@
+package client
+
+import (
+	"time"
+
+	"github.com/muster-queue/muster/api"
+	musterv1 "github.com/muster-queue/muster/api/muster/v1"
+	"github.com/muster-queue/muster/job"
+)
+
+// Info is a job as it stands.
+type Info struct {
+	// ID is the digest of queue and key, in hexadecimal; Seq the job's number in
+	// its namespace, in the order of adding.
+	ID    string
+	Seq   job.Seq
+	Queue string
+	Key   job.Key
+
+	State job.State
+	// Stopping is why a held job is being stopped.
+	Stopping job.Mark
+	// Reason and Exit are of the last attempt that ended.
+	Reason job.Reason
+	Exit   int
+
+	Group, Kind string
+	Priority    float64
+
+	// Attempts made, times it ran, failures and losses charged, and how many
+	// failures it may still have before it is buried.
+	Attempts, Starts, Failures, Losses, RetriesLeft uint32
+
+	// Since is when it entered its state, Due when a delayed job becomes ready,
+	// Ended when a complete one ended.
+	Added, Since, Due, Ended time.Time
+
+	// Attempt is the held one, else the last one that ended; nil if none.
+	Attempt *job.Attempt
+	// Job is the description; nil in brief listings.
+	Job *job.Job
+	// Environment is the captured one, when asked for.
+	Environment []string
+}
+
+func toInfo(m *musterv1.JobInfo) (*Info, error) {
+	i := &Info{
+		ID: m.Id, Seq: job.Seq(m.Seq), Queue: m.Queue, Group: m.Group, Kind: m.Kind, Priority: m.Priority, Exit: int(m.ExitCode),
+		Attempts: m.Attempts, Starts: m.Starts, Failures: m.Failures, Losses: m.Losses, RetriesLeft: m.RetriesLeft,
+		Added: stamp(m.Added), Since: stamp(m.Since), Due: stamp(m.Due), Ended: stamp(m.Ended),
+		Environment: m.Environment,
+	}
+	var f firstError
+	i.Key = take(&f, api.ParseKey, m.Key)
+	i.State = take(&f, parseState, m.State)
+	i.Stopping = take(&f, api.ParseMark, m.Stopping)
+	i.Reason = take(&f, job.ParseReason, m.Reason)
+	i.Attempt = take(&f, api.ToAttempt, m.Attempt)
+	if m.Job != nil {
+		i.Job = take(&f, api.ToJob, m.Job)
+	}
+	return i, answered(f.err)
+}
+
+// parseState reads a state of an event, which may be that of no job.
+func parseState(word string) (job.State, error) {
+	if word == "" || word == job.Absent.String() {
+		return job.Absent, nil
+	}
+	return job.ParseState(word)
+}
+
+// firstError keeps the first error of several conversions.
+type firstError struct{ err error }
+
+func take[M, T any](f *firstError, convert func(M) (T, error), m M) T {
+	v, err := convert(m)
+	if f.err == nil {
+		f.err = err
+	}
+	return v
+}
+
+// answered makes what cannot be read in an answer the fault of versions that do
+// not understand each other, not the caller's.
+func answered(err error) error {
+	if err == nil {
+		return nil
+	}
+	return job.Errorf(job.Internal, "the server's answer cannot be read; is it of a newer release? %w", err)
+}
+
+// stamp reads a time that the server gave, zero if none.
+func stamp(m interface {
+	IsValid() bool
+	AsTime() time.Time
+},
+) time.Time {
+	if !m.IsValid() {
+		return time.Time{}
+	}
+	return m.AsTime()
+}
+
+// Ref names a job: by queue (empty: the default) and key, or by ID.
+type Ref struct {
+	Queue string
+	Key   job.Key
+	ID    string
+}
+
+func (r Ref) message() *musterv1.JobRef {
+	if r.ID != "" {
+		return &musterv1.JobRef{Id: r.ID}
+	}
+	return &musterv1.JobRef{Queue: r.Queue, Key: api.KeyText(r.Key)}
+}
+
+func refs(list []Ref) []*musterv1.JobRef {
+	out := make([]*musterv1.JobRef, len(list))
+	for i, r := range list {
+		out[i] = r.message()
+	}
+	return out
+}
+
+// Filter selects jobs; its empty fields do not restrict.
+type Filter struct {
+	Queue, Group, Kind string
+	// States are any of these: names of states, "live" (not complete), "held"
+	// (reserved, running, lost), "unfinished" (live and not buried).
+	States []string
+	// Reasons are any of these, of the last attempt that ended.
+	Reasons []job.Reason
+	// Exit is the exit code of the last attempt that ended.
+	Exit         *int
+	Host, Worker string
+	// KeyPrefix begins the key's text; Command is a part of the command's.
+	KeyPrefix, Command string
+}
+
+func (f *Filter) message() *musterv1.Filter {
+	if f == nil {
+		return nil
+	}
+	m := &musterv1.Filter{
+		Queue: f.Queue, Group: f.Group, Kind: f.Kind, States: f.States,
+		Host: f.Host, Worker: f.Worker, KeyPrefix: f.KeyPrefix, Command: f.Command,
+	}
+	for _, r := range f.Reasons {
+		m.Reasons = append(m.Reasons, r.Word())
+	}
+	if f.Exit != nil {
+		exit := int32(*f.Exit)
+		m.ExitCode = &exit
+	}
+	return m
+}
