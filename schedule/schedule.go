@@ -13,6 +13,7 @@
 package schedule
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -35,6 +36,77 @@ type Config struct {
 	// GroupIdle is how long the index by group is kept after its last use (60 s).
 	GroupIdle time.Duration
 }
+
+// Scheduler decides who gets what in one namespace. It is not safe for use by
+// several goroutines.
+type Scheduler struct {
+	cfg Config
+	now job.Time
+
+	queues  map[job.QueueID]*queue
+	shapes  map[job.ShapeID]*shape
+	workers map[job.WorkerID]*worker
+	held    map[job.Seq]*hold
+	ready   int64
+
+	lanes   map[laneKey]*lane
+	classes map[string]*class
+	anyone  *class // the agents, whatever their labels
+	agents  []*worker
+	// The lanes with ready jobs of open queues, in the order of service.
+	commands, data index[*lane]
+	// kinds has the shapes with ready jobs by requirement group.
+	kinds map[job.KindID]map[*shape]struct{}
+	// slots numbers the shapes densely.
+	slots     []*shape
+	freeSlots []int
+	groups    *groupIndex
+
+	agenda  agenda
+	all     *walker // the walk over everything, if one is under way
+	walking int     // workers being walked for
+	news    int     // entries since the last pass
+
+	reservations []*reservation
+	search       *search
+	nextWake     job.Time
+
+	// For Impossible: the number of the sweep under way, its position, and the
+	// shapes that got ready jobs since they were last looked at.
+	sweep     uint64
+	swept     int
+	unchecked []*shape
+
+	// Of the call under way, and kept to save memory.
+	budget   int
+	placed   []Placement
+	headList []*shape
+	ending   []*hold
+}
+
+// New makes a scheduler that knows nothing yet.
+func New(cfg Config) *Scheduler {
+	cfg.HeadWait = cmp.Or(cfg.HeadWait, time.Minute)
+	cfg.MaxReservations = cmp.Or(cfg.MaxReservations, 5)
+	cfg.ReservedShare = cmp.Or(cfg.ReservedShare, 0.10)
+	cfg.GroupIdle = cmp.Or(cfg.GroupIdle, time.Minute)
+	s := &Scheduler{
+		cfg:     cfg,
+		queues:  map[job.QueueID]*queue{},
+		shapes:  map[job.ShapeID]*shape{},
+		workers: map[job.WorkerID]*worker{},
+		held:    map[job.Seq]*hold{},
+		lanes:   map[laneKey]*lane{},
+		classes: map[string]*class{},
+		kinds:   map[job.KindID]map[*shape]struct{}{},
+		sweep:   1,
+	}
+	s.anyone = s.classOf(nil)
+	return s
+}
+
+// Ready is how many jobs are ready.
+func (s *Scheduler) Ready() int64 { return s.ready }
 
 // Item is a ready job, as small as it can be: there are millions.
 type Item struct {

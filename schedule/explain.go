@@ -1,0 +1,229 @@
+package schedule
+
+import (
+	"fmt"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// maxCounted is over how many shapes the jobs ahead of one are counted.
+const maxCounted = 2048
+
+// Cause is why a ready job is not running.
+type Cause uint8
+
+// The causes, from the outermost in.
+const (
+	// CauseUnknown: the scheduler does not have the job; it is not ready.
+	CauseUnknown Cause = iota
+	// CausePaused and CauseMaxRunning: its queue gets nothing at present.
+	CausePaused
+	CauseMaxRunning
+	// CausePull: a data job waits for a worker that asks for it.
+	CausePull
+	// CauseNoAgent: there is no open agent at all.
+	CauseNoAgent
+	// CauseLabel: no open agent has the label, or all the labels together.
+	CauseLabel
+	// CauseTooLarge: it needs more than any agent with its labels has.
+	CauseTooLarge
+	// CauseTime: the agents it fits on end before its time bound.
+	CauseTime
+	// CauseReserved: the room there is is kept for a job ahead of it.
+	CauseReserved
+	// CauseStrict: a job ahead of it does not fit, and nothing overtakes.
+	CauseStrict
+	// CauseBusy: the agents it fits on are busy.
+	CauseBusy
+	// CauseNext: it fits; the next pass places it.
+	CauseNext
+)
+
+var causeWords = [...]string{
+	"unknown", "paused", "max_running", "pull", "no_agent", "label", "too_large", "time", "reserved", "strict", "busy", "next",
+}
+
+// String is the cause's word.
+func (c Cause) String() string { return causeWords[c] }
+
+// Explanation says why a ready job is not running; its String is for people.
+type Explanation struct {
+	Cause Cause
+	// Running and MaxRunning of the queue, for CauseMaxRunning.
+	Running, MaxRunning int64
+	// Label that no agent has, for CauseLabel; empty: none has all together.
+	Label string
+	// Shortage, for CauseTooLarge.
+	Shortage Shortage
+	// Agents is how many open agents have the job's labels.
+	Agents int
+	// Ahead is how many ready jobs come before it; with AtLeast there may be more.
+	Ahead   int64
+	AtLeast bool
+	// Reserved is the worker kept for the job's shape, and Start when it should
+	// be free for it; zero if not known.
+	Reserved job.WorkerID
+	Start    job.Time
+}
+
+// Explain says why a ready job is not running.
+func (s *Scheduler) Explain(id job.ShapeID, it Item, now job.Time) Explanation {
+	sh := s.shapes[id]
+	if sh == nil || sh.items.n == 0 {
+		return Explanation{}
+	}
+	if _, _, found := sh.items.find(&it); !found {
+		return Explanation{}
+	}
+	s.now = max(s.now, now)
+	e := Explanation{Agents: sh.lane.class.free.n}
+	e.Ahead, e.AtLeast = s.countAhead(sh, &it)
+	if r := sh.reserved; r != nil {
+		e.Reserved, e.Start = r.worker.id, r.start
+	}
+	s.explainQueue(sh, &e)
+	return e
+}
+
+func (s *Scheduler) explainQueue(sh *shape, e *Explanation) {
+	q := sh.lane.queue
+	switch {
+	case q.Paused:
+		e.Cause = CausePaused
+	case !q.open():
+		e.Cause, e.Running, e.MaxRunning = CauseMaxRunning, q.running, q.MaxRunning
+	case !sh.lane.command:
+		e.Cause = CausePull
+	default:
+		s.explainAgents(sh, e)
+	}
+}
+
+func (s *Scheduler) explainAgents(sh *shape, e *Explanation) {
+	switch {
+	case len(s.agents) == 0:
+		e.Cause = CauseNoAgent
+	case e.Agents == 0:
+		e.Cause, e.Label = CauseLabel, s.lackingLabel(sh.lane.class)
+	case !sh.suits():
+		e.Cause, e.Shortage = CauseTooLarge, sh.shortage()
+	default:
+		e.Cause = s.explainRoom(sh)
+	}
+}
+
+// explainRoom tries what would have to be different for the job to fit now.
+func (s *Scheduler) explainRoom(sh *shape) Cause {
+	d, c := sh.demand, sh.lane.class
+	need := d.from(s.now)
+	start := rank{place: uint64(d.vol)}
+	if firstFit(&c.free, start, &need, d, false) != nil || s.chooseReserved(sh, need) != nil {
+		if s.cfg.Strict {
+			return CauseStrict
+		}
+		return CauseNext
+	}
+	need[colStart] = never
+	if firstFit(&c.free, start, &need, d, false) != nil {
+		return CauseReserved
+	}
+	need[colUntil] = never
+	if firstFit(&c.free, start, &need, d, false) != nil {
+		return CauseTime
+	}
+	return CauseBusy
+}
+
+// lackingLabel is the first label of the class that no open agent has.
+func (s *Scheduler) lackingLabel(c *class) string {
+	for _, l := range c.labels {
+		has := false
+		for _, w := range s.agents {
+			if _, has = w.labels[l]; has {
+				break
+			}
+		}
+		if !has {
+			return l
+		}
+	}
+	return ""
+}
+
+// countAhead counts the ready jobs of open queues that come before the job, over
+// at most maxCounted shapes.
+func (s *Scheduler) countAhead(sh *shape, it *Item) (n int64, atLeast bool) {
+	end := it.rank().in(sh.lane.queue)
+	w := walker{order: s.orderOf(sh.lane.command), bound: func(l *lane, _ rank) (vec, bool) {
+		return anything, l == nil || l.queue.open()
+	}}
+	n = int64(sh.items.ahead(it))
+	for range maxCounted {
+		o, r, ok := w.next(s)
+		if !ok || !r.less(end) {
+			return n, false
+		}
+		w.skip()
+		if o == sh {
+			continue
+		}
+		if o.lane.queue.rank < end.queue {
+			n += int64(o.items.n)
+		} else {
+			n += int64(o.items.ahead(it))
+		}
+	}
+	return n, true
+}
+
+// String is a sentence.
+func (e Explanation) String() string {
+	s := e.reason()
+	if e.Ahead > 0 && e.Cause > CauseMaxRunning {
+		least := ""
+		if e.AtLeast {
+			least = "at least "
+		}
+		s += fmt.Sprintf("; %s%d jobs are ahead of it", least, e.Ahead)
+	}
+	if e.Reserved != 0 {
+		s += "; an agent is reserved for it"
+		if e.Start != 0 {
+			s += ", free by " + e.Start.Std().Format("2006-01-02 15:04:05Z")
+		}
+	}
+	return s
+}
+
+func (e Explanation) reason() string {
+	switch e.Cause {
+	case CausePaused:
+		return "its queue is paused"
+	case CauseMaxRunning:
+		return fmt.Sprintf("its queue has %d jobs running and may have %d", e.Running, e.MaxRunning)
+	case CausePull:
+		return "it waits for a worker to ask for it"
+	case CauseNoAgent:
+		return "there is no agent that takes jobs; start one with: muster agent"
+	case CauseLabel:
+		if e.Label == "" {
+			return "no agent has all the labels it asks for together"
+		}
+		return fmt.Sprintf("no agent has the label %s", e.Label)
+	case CauseTooLarge:
+		r := e.Shortage.Resource
+		return fmt.Sprintf("it needs %s of %s, more than any of %d agents has (at most %s)",
+			job.FormatAmount(r, e.Shortage.Need), r, e.Agents, job.FormatAmount(r, e.Shortage.Largest))
+	case CauseTime:
+		return "the agents with room for it end before its time limit"
+	case CauseReserved:
+		return "the agents with room for it are reserved for jobs ahead of it"
+	case CauseStrict:
+		return "a job ahead of it does not fit yet, and strict order is set"
+	case CauseBusy:
+		return fmt.Sprintf("all %d agents it could run on are busy", e.Agents)
+	case CauseNext:
+		return "it is about to be placed"
+	}
+	return "it is not waiting for a worker"
+}

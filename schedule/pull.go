@@ -1,0 +1,292 @@
+package schedule
+
+import (
+	"slices"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// maxListed is up to how many shapes of the kinds asked for are gone through one
+// by one; with more, the order of service is walked and others passed over.
+const maxListed = 1024
+
+// pull is a request being answered.
+type pull struct {
+	*Scheduler
+	Pull
+	worker *worker  // nil: nobody known
+	room   *amounts // what is left of Capacity
+	shapes map[job.ShapeID]bool
+	kinds  map[job.KindID]bool
+	queues map[job.QueueID]bool
+	// stopped: in strict mode, a job that does not fit holds up the rest.
+	stopped bool
+}
+
+// Pull places up to N jobs on one worker, in the order of service, and grants
+// nothing beyond what it has free, if it said what it has. With a filter by group
+// it may have to build an index first: then more is true, and the same request
+// wants to be made again. The slice is valid until the next call.
+func (s *Scheduler) Pull(now job.Time, req Pull) (placed []Placement, more bool) {
+	s.begin(now)
+	p := s.newPull(req)
+	if req.N <= 0 || p.worker != nil && p.worker.closed {
+		return nil, false
+	}
+	switch {
+	case len(req.Groups) > 0:
+		if !s.indexGroups() {
+			return nil, true
+		}
+		p.byGroup()
+	case len(req.Shapes) > 0:
+		p.list(req.Shapes)
+	default:
+		p.byOrder()
+	}
+	return s.placed, false
+}
+
+func (s *Scheduler) newPull(req Pull) *pull {
+	p := &pull{Scheduler: s, Pull: req, worker: s.workers[req.Worker]}
+	if req.Capacity != nil {
+		room := amountsOf(req.Capacity)
+		p.room = &room
+	}
+	p.shapes, p.kinds, p.queues = setOf(req.Shapes), setOf(req.Kinds), setOf(req.Queues)
+	return p
+}
+
+func setOf[T comparable](list []T) map[T]bool {
+	if len(list) == 0 {
+		return nil
+	}
+	set := make(map[T]bool, len(list))
+	for _, x := range list {
+		set[x] = true
+	}
+	return set
+}
+
+// wantsLane reports whether the worker may get jobs of the lane.
+func (p *pull) wantsLane(l *lane) bool {
+	if l.command && !p.Command || !l.command && !p.Data || !l.queue.open() || p.queues != nil && !p.queues[l.queue.id] {
+		return false
+	}
+	if p.worker == nil {
+		return len(l.class.labels) == 0
+	}
+	return l.class.accepts(p.worker)
+}
+
+// wants reports whether the request's filters let the shape pass.
+func (p *pull) wants(sh *shape) bool {
+	return (p.kinds == nil || p.kinds[sh.kind]) && (p.shapes == nil || p.shapes[sh.id])
+}
+
+// limited reports whether the worker said what it has.
+func (p *pull) limited() bool { return p.worker != nil && p.worker.bounded && p.worker.present }
+
+// fits reports whether one more job of the shape fits now.
+func (p *pull) fits(sh *shape) bool {
+	if p.room != nil && !sh.demand.fit(p.room) {
+		return false
+	}
+	if !p.limited() {
+		return true
+	}
+	need := sh.demand.from(p.now)
+	reach := columnsOf(&p.worker.free)
+	if p.worker.until != 0 {
+		reach[colUntil] = int64(p.worker.until)
+	}
+	if r := p.worker.reserved; r != nil && !sh.outranks(r) {
+		reach[colStart] = int64(r.start)
+	}
+	return reach.covers(&need) && sh.demand.restFit(&p.worker.free)
+}
+
+// bound is the most a job may need, for a walk.
+func (p *pull) bound(l *lane, from rank) (vec, bool) {
+	if l != nil && !p.wantsLane(l) {
+		return vec{}, false
+	}
+	b := anything
+	if p.limited() {
+		b = columnsOf(&p.worker.free)
+		if p.worker.until != 0 {
+			b[colUntil] = int64(p.worker.until)
+		}
+		if r := p.worker.reserved; r != nil && r.shape.before(from) {
+			b[colStart] = int64(r.start)
+		}
+	}
+	if p.room != nil {
+		room := columnsOf(p.room)
+		b.lower(&room)
+	}
+	return b.at(p.now), true
+}
+
+// blocks reports whether, in strict mode, a shape that does not fit now holds up
+// what is behind it: it could run there.
+func (p *pull) blocks(sh *shape) bool {
+	if !p.cfg.Strict {
+		return false
+	}
+	if p.Capacity != nil {
+		all := amountsOf(p.Capacity)
+		if !sh.demand.fit(&all) {
+			return false
+		}
+	}
+	return !p.limited() || sh.demand.fit(&p.worker.capacity)
+}
+
+// give grants one job of the shape to the worker.
+func (p *pull) give(sh *shape, it Item) {
+	if p.room != nil {
+		p.room.add(&sh.demand.amounts, -1)
+	}
+	if p.worker == nil && p.Worker != 0 {
+		p.worker = p.workerOf(p.Worker)
+	}
+	p.grant(sh, it, p.worker, p.Worker, false)
+}
+
+// enough reports whether the request is answered.
+func (p *pull) enough() bool { return p.stopped || len(p.placed) >= p.N }
+
+// byOrder walks the order of service, or the lanes of the queues asked for.
+func (p *pull) byOrder() {
+	if p.kinds != nil {
+		n := 0
+		for k := range p.kinds {
+			n += len(p.Scheduler.kinds[k])
+		}
+		if n <= maxListed {
+			p.listKinds()
+			return
+		}
+	}
+	var merged agenda
+	for _, w := range p.walks() {
+		merged.push(task{walk: w})
+	}
+	for len(merged) > 0 && !p.enough() {
+		w := merged.pop().walk
+		sh, r, ok := w.next(p.Scheduler)
+		switch {
+		case !ok:
+			continue
+		case merged.next().less(r):
+			merged.push(task{at: r, walk: w})
+			continue
+		case !p.wants(sh):
+			w.skip()
+		case p.fits(sh):
+			p.give(sh, sh.items.pop())
+		default:
+			p.stopped = p.blocks(sh)
+			w.skip()
+		}
+		merged.push(task{at: r, walk: w})
+	}
+}
+
+// walks are the walks that together meet what was asked for.
+func (p *pull) walks() []*walker {
+	bound := p.bound
+	if p.cfg.Strict { // what does not fit must be met too
+		bound = func(l *lane, _ rank) (vec, bool) { return anything, l == nil || p.wantsLane(l) }
+	}
+	if p.queues != nil {
+		w := &walker{bound: bound}
+		for id := range p.queues {
+			if q := p.Scheduler.queues[id]; q != nil {
+				for _, l := range q.lanes {
+					if l.listed {
+						w.enter(l, l.key)
+					}
+				}
+			}
+		}
+		return []*walker{w}
+	}
+	var walks []*walker
+	if p.Command {
+		walks = append(walks, &walker{order: &p.commands, bound: bound})
+	}
+	if p.Data {
+		walks = append(walks, &walker{order: &p.data, bound: bound})
+	}
+	return walks
+}
+
+// list serves the shapes of a list in their order.
+func (p *pull) list(ids []job.ShapeID) {
+	var merged agenda
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if sh := p.Scheduler.shapes[id]; sh != nil {
+			p.enter(&merged, sh)
+		}
+	}
+	p.serveList(merged)
+}
+
+func (p *pull) listKinds() {
+	var merged agenda
+	for k := range p.kinds {
+		for sh := range p.Scheduler.kinds[k] {
+			p.enter(&merged, sh)
+		}
+	}
+	p.serveList(merged)
+}
+
+// enter adds a shape to a list if it may be served.
+func (p *pull) enter(merged *agenda, sh *shape) {
+	if sh.items.n > 0 && p.wantsLane(sh.lane) && p.wants(sh) {
+		merged.push(task{at: sh.rank(), shape: sh})
+	}
+}
+
+func (p *pull) serveList(merged agenda) {
+	for len(merged) > 0 && !p.enough() {
+		sh := merged.pop().shape
+		if !p.fits(sh) {
+			p.stopped = p.blocks(sh)
+			continue
+		}
+		p.give(sh, sh.items.pop())
+		p.enter(&merged, sh)
+	}
+}
+
+// byGroup serves the jobs of the groups asked for in their order.
+func (p *pull) byGroup() {
+	var merged groupHeap
+	for g := range setOf(p.Groups) {
+		for sh, l := range p.groups.lines[g] {
+			if p.wantsLane(sh.lane) && p.wants(sh) {
+				merged.push(sh, l)
+			}
+		}
+	}
+	for len(merged) > 0 && !p.enough() {
+		e := merged.pop()
+		if !p.wantsLane(e.shape.lane) {
+			continue
+		}
+		if !p.fits(e.shape) {
+			p.stopped = p.blocks(e.shape)
+			continue
+		}
+		it := *e.line.front()
+		e.shape.items.remove(&it)
+		p.give(e.shape, it)
+		if e.line.n > 0 {
+			merged.push(e.shape, e.line)
+		}
+	}
+}

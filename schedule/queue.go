@@ -1,0 +1,216 @@
+package schedule
+
+import (
+	"slices"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// maxLaneWalks is up to how many lanes a queue that opens again is walked lane
+// by lane; with more, everything is.
+const maxLaneWalks = 64
+
+// queue is a queue's settings and what it has running.
+type queue struct {
+	id job.QueueID
+	QueueSettings
+	rank    uint64
+	running int64 // held jobs, prefetched ones included
+	lanes   []*lane
+}
+
+// open reports whether the queue may get another job now.
+func (q *queue) open() bool {
+	return !q.Paused && (q.MaxRunning <= 0 || q.running < q.MaxRunning)
+}
+
+// SetQueue sets what the scheduler knows of a queue. A queue never set has
+// priority zero and no cap.
+func (s *Scheduler) SetQueue(id job.QueueID, settings QueueSettings) {
+	q := s.queueOf(id)
+	if q.Priority == settings.Priority {
+		s.change(q, func() { q.QueueSettings = settings })
+		return
+	}
+	for _, l := range q.lanes {
+		s.unlist(l)
+	}
+	q.QueueSettings, q.rank = settings, queueRank(settings.Priority)
+	for _, l := range q.lanes {
+		s.list(l)
+	}
+	s.everything()
+}
+
+// DropQueue forgets a queue's settings.
+func (s *Scheduler) DropQueue(id job.QueueID) {
+	q := s.queues[id]
+	if q == nil {
+		return
+	}
+	s.SetQueue(id, QueueSettings{})
+	s.discard(q)
+}
+
+// discard forgets a queue nothing refers to and nothing is set of.
+func (s *Scheduler) discard(q *queue) {
+	if len(q.lanes) == 0 && q.running == 0 && q.QueueSettings == (QueueSettings{}) {
+		delete(s.queues, q.id)
+	}
+}
+
+func (s *Scheduler) queueOf(id job.QueueID) *queue {
+	q := s.queues[id]
+	if q == nil {
+		q = &queue{id: id, rank: queueRank(0)}
+		s.queues[id] = q
+	}
+	return q
+}
+
+// count adds n to what the queue has running.
+func (s *Scheduler) count(q *queue, n int64) {
+	s.change(q, func() { q.running += n })
+}
+
+// change does something to the queue and takes its lanes out of the order of
+// service, or puts them back, when that closed or opened it.
+func (s *Scheduler) change(q *queue, do func()) {
+	was := q.open()
+	do()
+	if q.open() == was {
+		return
+	}
+	for _, l := range q.lanes {
+		if was {
+			s.unlist(l)
+		} else {
+			s.list(l)
+		}
+	}
+	if !was {
+		s.reopened(q)
+	}
+}
+
+// reopened puts on the agenda what became ready or found no room while the queue
+// was closed.
+func (s *Scheduler) reopened(q *queue) {
+	if len(q.lanes) > maxLaneWalks {
+		s.everything()
+		return
+	}
+	for _, l := range q.lanes {
+		if l.command && l.shapes.n > 0 {
+			s.add(s.walkLane(l))
+		}
+	}
+}
+
+// lane is the shapes of one queue that want the same labels, in their order. It
+// is what the order of service is merged from: as a queue with nothing to give
+// is passed over as a whole, so is a lane that no worker suits.
+type lane struct {
+	queue   *queue
+	class   *class
+	command bool
+	refs    int // shapes of the lane, those without ready jobs included
+
+	shapes index[*shape]
+	// listed lanes are in the order of service, under key and with need; key is
+	// not behind the first shape and need covers all of them.
+	listed bool
+	key    rank
+	need   vec
+}
+
+type laneKey struct {
+	queue   *queue
+	class   *class
+	command bool
+}
+
+func (s *Scheduler) laneOf(q *queue, c *class, command bool) *lane {
+	k := laneKey{q, c, command}
+	l := s.lanes[k]
+	if l == nil {
+		l = &lane{queue: q, class: c, command: command}
+		s.lanes[k] = l
+		q.lanes = append(q.lanes, l)
+		c.lanes++
+	}
+	l.refs++
+	return l
+}
+
+func (s *Scheduler) releaseLane(l *lane) {
+	if l.refs--; l.refs > 0 {
+		return
+	}
+	s.unlist(l)
+	delete(s.lanes, laneKey{l.queue, l.class, l.command})
+	l.queue.lanes = slices.DeleteFunc(l.queue.lanes, func(o *lane) bool { return o == l })
+	s.discard(l.queue)
+	s.releaseClass(l.class)
+}
+
+// orderOf is the order of service of commands, or that of data.
+func (s *Scheduler) orderOf(command bool) *index[*lane] {
+	if command {
+		return &s.commands
+	}
+	return &s.data
+}
+
+// list puts a lane with ready jobs of an open queue into the order of service.
+func (s *Scheduler) list(l *lane) {
+	if l.listed || l.shapes.n == 0 || !l.queue.open() {
+		return
+	}
+	l.listed, l.key, l.need = true, l.shapes.head().in(l.queue), l.shapes.bound()
+	s.orderOf(l.command).insert(l.key, l.need, l)
+}
+
+func (s *Scheduler) unlist(l *lane) {
+	if l.listed {
+		s.orderOf(l.command).remove(l.key)
+		l.listed = false
+	}
+}
+
+// refresh files a lane anew under its first shape of now.
+func (s *Scheduler) refresh(l *lane) {
+	s.unlist(l)
+	s.list(l)
+}
+
+// cover makes sure that the lane is filed not behind a shape that came, and with
+// enough need.
+func (s *Scheduler) cover(l *lane, key rank, need *vec) {
+	if !l.listed {
+		s.list(l)
+		return
+	}
+	key = key.in(l.queue)
+	if !key.less(l.key) && l.need.covers(need) {
+		return
+	}
+	s.orderOf(l.command).remove(l.key)
+	if key.less(l.key) {
+		l.key = key
+	}
+	l.need.raise(need)
+	s.orderOf(l.command).insert(l.key, l.need, l)
+}
+
+// from is the position of r in the lane; false when the whole lane is before it.
+func (l *lane) from(r rank) (rank, bool) {
+	switch {
+	case r.queue < l.queue.rank:
+		return rank{}, true
+	case r.queue > l.queue.rank:
+		return rank{}, false
+	}
+	r.queue = 0
+	return r, true
+}

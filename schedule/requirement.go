@@ -1,0 +1,153 @@
+package schedule
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Requirement is what the ready jobs of a shape would need of new machines: the
+// least one of them must have, and how many jobs there are.
+type Requirement struct {
+	Shape  job.ShapeID
+	Labels job.Labels
+	Min    job.Resources
+	// Jobs is how many could run at once as far as the queue allows.
+	Jobs int64
+}
+
+// Requirements lists what the ready commands would need, in the order of service,
+// for at most max shapes.
+func (s *Scheduler) Requirements(max int) []Requirement {
+	var list []Requirement
+	w := walker{order: &s.commands, bound: func(l *lane, _ rank) (vec, bool) {
+		return anything, l == nil || l.queue.open()
+	}}
+	for len(list) < max {
+		sh, _, ok := w.next(s)
+		if !ok {
+			break
+		}
+		w.skip()
+		n := int64(sh.items.n)
+		if q := sh.lane.queue; q.MaxRunning > 0 {
+			n = min(n, q.MaxRunning-q.running)
+		}
+		list = append(list, Requirement{
+			Shape: sh.id, Labels: slices.Clone(sh.lane.class.labels), Min: sh.demand.resources(), Jobs: n,
+		})
+	}
+	return list
+}
+
+// Shortage says that a shape needs more than any open agent with its labels has
+// in all. Where each resource alone would do, but not together on one agent, it
+// names the one lacking on the agent that comes nearest.
+type Shortage struct {
+	Shape         job.ShapeID
+	Resource      string
+	Need, Largest int64
+	// Agents is how many there are with the shape's labels.
+	Agents int
+}
+
+// TooLarge tells whether no open agent with the shape's labels is large enough
+// for it. With no such agent at all nothing can be said and it is false, as it is
+// for data jobs and for shapes that may wait.
+func (s *Scheduler) TooLarge(id job.ShapeID) (Shortage, bool) {
+	sh := s.shapes[id]
+	if sh == nil || sh.wait {
+		return Shortage{}, false
+	}
+	return s.shortage(sh)
+}
+
+func (s *Scheduler) shortage(sh *shape) (Shortage, bool) {
+	c := sh.lane.class
+	if !sh.lane.command || len(c.sizes) == 0 || sh.suits() {
+		return Shortage{}, false
+	}
+	return sh.shortage(), true
+}
+
+// shortage compares a shape that does not suit with the agents there are.
+func (sh *shape) shortage() Shortage {
+	c, d := sh.lane.class, sh.demand
+	out := Shortage{Shape: sh.id, Agents: c.free.n}
+	var nearest *capacity
+	for _, k := range slices.Sorted(maps.Keys(c.sizes)) {
+		size := c.sizes[k]
+		if nearest == nil || missing(d, &size.amounts) < missing(d, &nearest.amounts) {
+			nearest = size
+		}
+	}
+	var inAll, there string
+	for name, need := range d.resources() {
+		if need > c.most(name) && (inAll == "" || name < inAll) {
+			inAll = name
+		}
+		if need > nearest.get(name) && (there == "" || name < there) {
+			there = name
+		}
+	}
+	out.Resource = inAll
+	out.Largest = c.most(inAll)
+	if inAll == "" {
+		out.Resource, out.Largest = there, nearest.get(there)
+	}
+	out.Need = d.get(out.Resource)
+	return out
+}
+
+// most is the largest capacity of one resource in the class.
+func (c *class) most(name string) int64 {
+	n := int64(0)
+	for _, size := range c.sizes {
+		n = max(n, size.get(name))
+	}
+	return n
+}
+
+// Impossible lists shapes with ready commands that are too large for every open
+// agent (see TooLarge). It looks only at shapes that got jobs, or all of them
+// when agents went, and at most at max of them; more asks for another call.
+func (s *Scheduler) Impossible(max int) (list []Shortage, more bool) {
+	for ; max > 0; max-- {
+		sh, ok := s.toCheck()
+		if !ok {
+			return list, false
+		}
+		if sh == nil || sh.items.n == 0 || sh.checked == s.sweep {
+			continue
+		}
+		sh.checked = s.sweep
+		if short, yes := s.shortage(sh); yes && !sh.wait {
+			list = append(list, short)
+		}
+	}
+	return list, len(s.unchecked) > 0 || s.swept < len(s.slots)
+}
+
+// toCheck is the next shape for Impossible, false when there is none.
+func (s *Scheduler) toCheck() (sh *shape, ok bool) {
+	if n := len(s.unchecked); n > 0 {
+		sh = s.unchecked[n-1]
+		s.unchecked = s.unchecked[:n-1]
+		return sh, true
+	}
+	s.unchecked = nil
+	if s.swept >= len(s.slots) {
+		return nil, false
+	}
+	sh = s.slots[s.swept]
+	s.swept++
+	return sh, true
+}
+
+// resweep makes Impossible look at every shape again.
+func (s *Scheduler) resweep() {
+	s.sweep++
+	s.swept = 0
+	s.unchecked = nil
+}

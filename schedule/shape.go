@@ -1,0 +1,210 @@
+package schedule
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// shape is the ready jobs that are alike, and what they need.
+type shape struct {
+	id     job.ShapeID
+	slot   int // in Scheduler.slots
+	kind   job.KindID
+	wait   bool
+	lane   *lane
+	demand *demand
+	items  line
+
+	// listed shapes have ready jobs and are in their lane under key, which is
+	// not behind their first job. It is brought up to date when a walk meets it.
+	listed bool
+	key    rank
+	// queued shapes are on the agenda at the position at.
+	queued bool
+	at     rank
+
+	// waiting is since when the shape has been among the first in the order of
+	// service without getting anything.
+	waiting  job.Time
+	reserved *reservation
+	// possible remembers whether an open agent is large enough, as of version.
+	possible bool
+	version  uint64
+	checked  uint64 // sweep of Impossible that last looked at it
+}
+
+// head is the rank of the first job in its lane; there is one.
+func (sh *shape) head() rank { return sh.items.front().rank() }
+
+// rank is the rank of the first job in the order of service; there is one.
+func (sh *shape) rank() rank { return sh.head().in(sh.lane.queue) }
+
+// DefineShape makes a shape known, before its jobs are pushed, or changes it
+// (learned needs); attempts that are held keep what they were granted. A job
+// without needs fits anywhere at any time: the caller fills in defaults.
+func (s *Scheduler) DefineShape(id job.ShapeID, def *job.Shape) {
+	sh := s.shapes[id]
+	if sh == nil {
+		sh = &shape{id: id}
+		s.shapes[id] = sh
+		s.slot(sh)
+	}
+	s.delist(sh)
+	old := sh.lane
+	sh.lane = s.laneOf(s.queueOf(def.Queue), s.classOf(def.Labels), def.Command)
+	sh.kind, sh.wait, sh.version, sh.checked = def.Kind, def.Wait, 0, 0
+	sh.demand = newDemand(def.Needs, time.Duration(def.Time))
+	if old != nil {
+		s.releaseLane(old)
+		s.cancelReservation(sh)
+	}
+	if sh.items.n > 0 {
+		s.enlist(sh)
+		s.announce(sh)
+	}
+}
+
+// DropShape forgets a shape with the ready jobs it may have. Attempts that are
+// held stay accounted.
+func (s *Scheduler) DropShape(id job.ShapeID) {
+	sh := s.shapes[id]
+	if sh == nil {
+		return
+	}
+	s.delist(sh)
+	s.cancelReservation(sh)
+	s.ready -= int64(sh.items.n)
+	if s.groups != nil {
+		s.groups.forget(sh)
+	}
+	sh.items = line{}
+	s.releaseLane(sh.lane)
+	s.slots[sh.slot] = nil
+	s.freeSlots = append(s.freeSlots, sh.slot)
+	delete(s.shapes, id)
+}
+
+// slot gives the shape a number as small as possible.
+func (s *Scheduler) slot(sh *shape) {
+	if n := len(s.freeSlots); n > 0 {
+		sh.slot = s.freeSlots[n-1]
+		s.freeSlots = s.freeSlots[:n-1]
+		s.slots[sh.slot] = sh
+		return
+	}
+	sh.slot = len(s.slots)
+	s.slots = append(s.slots, sh)
+}
+
+// Push adds a job that became ready. The shape must be defined.
+func (s *Scheduler) Push(id job.ShapeID, it Item) {
+	sh := s.shapes[id]
+	if sh == nil {
+		panic(fmt.Sprintf("schedule: job %d pushed to undefined shape %d", it.Seq, id))
+	}
+	if !sh.items.push(it) {
+		return
+	}
+	s.ready++
+	if s.groups != nil {
+		s.groups.push(sh, it)
+	}
+	r := it.rank()
+	switch {
+	case !sh.listed:
+		s.enlist(sh)
+		s.announce(sh)
+	case r.less(sh.key):
+		s.refile(sh)
+		if sh.queued && sh.rank().less(sh.at) {
+			s.enqueue(sh)
+		}
+	}
+}
+
+// Remove takes a job out that is no longer ready; false if it was not there.
+func (s *Scheduler) Remove(id job.ShapeID, it Item) bool {
+	sh := s.shapes[id]
+	return sh != nil && s.take(sh, &it)
+}
+
+// take takes a job out of its shape.
+func (s *Scheduler) take(sh *shape, it *Item) bool {
+	if !sh.items.remove(it) {
+		return false
+	}
+	s.taken(sh, it)
+	return true
+}
+
+// taken brings everything up to date after a job left its shape. The shape's key
+// stays: it may be too early, never too late.
+func (s *Scheduler) taken(sh *shape, it *Item) {
+	s.ready--
+	if s.groups != nil {
+		s.groups.remove(sh, it)
+	}
+	if sh.items.n == 0 {
+		s.delist(sh)
+		s.cancelReservation(sh)
+		sh.items = line{}
+	}
+}
+
+// enlist puts a shape with ready jobs into its lane.
+func (s *Scheduler) enlist(sh *shape) {
+	sh.listed, sh.key = true, sh.head()
+	need := sh.demand.want.negated()
+	sh.lane.shapes.insert(sh.key, need, sh)
+	s.cover(sh.lane, sh.key, &need)
+	if len(s.kinds[sh.kind]) == 0 {
+		s.kinds[sh.kind] = map[*shape]struct{}{}
+	}
+	s.kinds[sh.kind][sh] = struct{}{}
+}
+
+// delist takes a shape out of its lane and off the agenda.
+func (s *Scheduler) delist(sh *shape) {
+	sh.queued = false
+	sh.waiting = 0
+	if !sh.listed {
+		return
+	}
+	sh.listed = false
+	sh.lane.shapes.remove(sh.key)
+	if sh.lane.shapes.n == 0 {
+		s.unlist(sh.lane)
+	}
+	delete(s.kinds[sh.kind], sh)
+	if len(s.kinds[sh.kind]) == 0 {
+		delete(s.kinds, sh.kind)
+	}
+}
+
+// refile files a listed shape under its first job of now.
+func (s *Scheduler) refile(sh *shape) {
+	key := sh.head()
+	if key == sh.key {
+		return
+	}
+	need := sh.demand.want.negated()
+	sh.lane.shapes.remove(sh.key)
+	sh.lane.shapes.insert(key, need, sh)
+	sh.key = key
+	s.cover(sh.lane, key, &need)
+}
+
+// announce puts a shape that got its first ready job on the agenda.
+func (s *Scheduler) announce(sh *shape) {
+	if !sh.lane.command {
+		return
+	}
+	if sh.checked != s.sweep {
+		s.unchecked = append(s.unchecked, sh)
+	}
+	if sh.lane.queue.open() {
+		s.enqueue(sh)
+	}
+}

@@ -1,0 +1,222 @@
+package schedule
+
+// maxWalks is how many workers are walked for one by one; with more, one walk
+// over everything serves them all.
+const maxWalks = 256
+
+// walker visits shapes with ready jobs in the order of service: lanes are opened
+// when the order comes to their first job, and merged. It meets only shapes whose
+// need is within bound. It can be kept while everything around it changes: it
+// only remembers positions.
+type walker struct {
+	at     rank    // of its task on the agenda
+	worker *worker // the worker it is for, if it is for one
+	done   bool
+
+	order  *index[*lane] // where lanes are found; nil: only those opened at the start
+	ahead  rank          // lanes from here on are not open yet
+	coming rank          // none of them begins before this
+	open   []station     // a heap
+	opened map[*lane]struct{}
+	// bound is the most a job of the lane may need, false to leave the lane out;
+	// for a nil lane, the most that any job may need. Positions before from do
+	// not matter any more.
+	bound func(l *lane, from rank) (vec, bool)
+	// skipQueued leaves out shapes that are on the agenda themselves.
+	skipQueued bool
+}
+
+// station is where a walk stands in a lane.
+type station struct {
+	at   rank
+	lane *lane
+}
+
+// next gives the next shape and its position, without going beyond it.
+func (w *walker) next(s *Scheduler) (*shape, rank, bool) {
+	for {
+		w.openLanes(s)
+		if len(w.open) == 0 {
+			return nil, rank{}, false
+		}
+		top := &w.open[0]
+		sh, r, ok := w.in(s, top)
+		if !ok {
+			w.close()
+			continue
+		}
+		if top.at == r {
+			return sh, r, true
+		}
+		top.at = r
+		w.sink()
+	}
+}
+
+// skip goes beyond the shape that next gave.
+func (w *walker) skip() {
+	w.open[0].at = w.open[0].at.after()
+	w.sink()
+}
+
+// openLanes opens the lanes whose first job comes before all that are open.
+func (w *walker) openLanes(s *Scheduler) {
+	if w.order == nil || len(w.open) > 0 && w.open[0].at.less(w.coming) {
+		return
+	}
+	for {
+		bound, ok := w.bound(nil, w.ahead)
+		if !ok {
+			w.order = nil
+			return
+		}
+		q := bound.negated()
+		r, l, ok := w.order.first(w.ahead, &q)
+		if !ok {
+			w.order = nil
+			return
+		}
+		w.coming = r
+		if len(w.open) > 0 && w.open[0].at.less(r) {
+			return
+		}
+		if l.key.less(l.shapes.head().in(l.queue)) {
+			s.refresh(l)
+			continue
+		}
+		w.ahead = r.after()
+		if _, again := w.opened[l]; again {
+			continue
+		}
+		if w.opened == nil {
+			w.opened = map[*lane]struct{}{}
+		}
+		w.opened[l] = struct{}{}
+		w.enter(l, r)
+	}
+}
+
+// in finds the first shape of a lane from the station on.
+func (w *walker) in(s *Scheduler, st *station) (*shape, rank, bool) {
+	l := st.lane
+	from, ok := l.from(st.at)
+	if !ok || l.shapes.n == 0 {
+		return nil, rank{}, false
+	}
+	bound, ok := w.bound(l, st.at)
+	if !ok {
+		return nil, rank{}, false
+	}
+	q := bound.negated()
+	for {
+		r, sh, ok := l.shapes.first(from, &q)
+		switch {
+		case !ok:
+			return nil, rank{}, false
+		case w.skipQueued && sh.queued:
+			from = r.after()
+		case sh.head() != r:
+			s.refile(sh)
+		default:
+			return sh, r.in(l.queue), true
+		}
+	}
+}
+
+// enter adds a lane at a position.
+func (w *walker) enter(l *lane, at rank) {
+	w.open = append(w.open, station{at, l})
+	i := len(w.open) - 1
+	for i > 0 && w.open[i].at.less(w.open[(i-1)/2].at) {
+		w.open[i], w.open[(i-1)/2] = w.open[(i-1)/2], w.open[i]
+		i = (i - 1) / 2
+	}
+}
+
+// close leaves the lane in front for good.
+func (w *walker) close() {
+	last := len(w.open) - 1
+	w.open[0] = w.open[last]
+	w.open[last] = station{}
+	w.open = w.open[:last]
+	w.sink()
+}
+
+// sink restores the heap after the lane in front moved on.
+func (w *walker) sink() {
+	h := w.open
+	for i := 0; ; {
+		down := 2*i + 1
+		if down >= len(h) {
+			return
+		}
+		if down+1 < len(h) && h[down+1].at.less(h[down].at) {
+			down++
+		}
+		if !h[down].at.less(h[i].at) {
+			return
+		}
+		h[i], h[down] = h[down], h[i]
+		i = down
+	}
+}
+
+// walkAll is a walk over all commands that may fit on any agent.
+func (s *Scheduler) walkAll() *walker {
+	return &walker{order: &s.commands, skipQueued: true, bound: s.reachOfAll}
+}
+
+// walkLane is a walk over one lane of commands.
+func (s *Scheduler) walkLane(l *lane) *walker {
+	w := &walker{skipQueued: true, bound: s.reachOfAll, at: l.shapes.head().in(l.queue)}
+	w.enter(l, w.at)
+	return w
+}
+
+// walkWorker is a walk over the commands that may fit on one agent.
+func (s *Scheduler) walkWorker(w *worker) *walker {
+	return &walker{worker: w, order: &s.commands, skipQueued: true, bound: func(l *lane, from rank) (vec, bool) {
+		if l != nil && (!l.queue.open() || !l.class.accepts(w)) {
+			return vec{}, false
+		}
+		reach := w.reach()
+		if w.reserved != nil && !w.reserved.shape.before(from) {
+			reach[colStart] = always
+		}
+		return reach.at(s.now), true
+	}}
+}
+
+// reachOfAll is the most that any agent of the lane's class may be given now.
+func (s *Scheduler) reachOfAll(l *lane, from rank) (vec, bool) {
+	c := s.anyone
+	if l != nil {
+		if c = l.class; !l.queue.open() {
+			return vec{}, false
+		}
+	}
+	if c.free.n == 0 {
+		return vec{}, false
+	}
+	reach := c.free.top
+	if c.spare.n > 0 {
+		reach.raise(&c.spare.top)
+	}
+	for _, r := range s.reservations {
+		if c.accepts(r.worker) && !r.shape.before(from) {
+			reach.raise(&r.worker.vec)
+			reach[colStart] = always
+		}
+	}
+	return reach.at(s.now), true
+}
+
+// before reports whether the shape's first job comes before the position. The
+// shape has ready jobs.
+func (sh *shape) before(r rank) bool { return sh.rank().less(r) }
+
+// outranks reports whether a reservation does not hold back the shape: it is for
+// it, or for one behind it.
+func (sh *shape) outranks(r *reservation) bool {
+	return sh == r.shape || sh.before(r.shape.rank())
+}
