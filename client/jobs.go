@@ -101,6 +101,14 @@ func convert[M, T any](list []M, one func(M) (T, error)) ([]T, error) {
 	return out, nil
 }
 
+func each[A, B any](list []A, one func(A) B) []B {
+	out := make([]B, len(list))
+	for i, a := range list {
+		out[i] = one(a)
+	}
+	return out
+}
+
 // Outcome are the jobs of one state, reason and exit code.
 type Outcome struct {
 	State  job.State

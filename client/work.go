@@ -33,17 +33,14 @@ type Grant struct {
 	Seq     job.Seq
 	// Number of the attempt, from 1.
 	Number uint32
-	Queue  string
-	Key    job.Key
-	// Lease is its length; Deadline when it ends unless it is renewed, by this
-	// machine's clock, counted from before the server was asked.
-	Lease    time.Duration
+	// Deadline is when the lease ends unless it is renewed, by this machine's
+	// clock; work that may overlap less is begun with some margin before it.
 	Deadline time.Time
 
 	m *musterv1.Grant
 }
 
-// Job is the description of what was granted.
+// Job is the description of what was granted, queue and key included.
 func (g *Grant) Job() (*job.Job, error) {
 	switch {
 	case len(g.m.Encoded) > 0:
@@ -53,16 +50,15 @@ func (g *Grant) Job() (*job.Job, error) {
 		j, err := api.ToJob(g.m.Job)
 		return j, answered(err)
 	}
-	return &job.Job{Queue: g.Queue, Key: g.Key, Data: g.m.Data}, nil
+	return nil, job.Errorf(job.Internal, "the server granted attempt %s without saying of what", g.Attempt)
 }
 
-func toGrant(m *musterv1.Grant, asked time.Time) (*Grant, error) {
-	key, err := api.ParseKey(m.Key)
-	lease := time.Duration(m.Lease)
+// toGrant makes a grant whose lease counts from a moment.
+func toGrant(m *musterv1.Grant, from time.Time) *Grant {
 	return &Grant{
 		Attempt: job.AttemptID{Epoch: m.Epoch, N: m.N}, Seq: job.Seq(m.Seq), Number: m.Number,
-		Queue: m.Queue, Key: key, Lease: lease, Deadline: asked.Add(lease), m: m,
-	}, answered(err)
+		Deadline: from.Add(time.Duration(m.Lease)), m: m,
+	}
 }
 
 // Report tells one thing about an attempt; the functions below make them.
@@ -180,7 +176,7 @@ func (w *Worker) Reserve(ctx context.Context, count int, wait time.Duration, wan
 	if err != nil {
 		return nil, err
 	}
-	return convert(m.Grants, func(m *musterv1.Grant) (*Grant, error) { return toGrant(m, asked) })
+	return each(m.Grants, func(m *musterv1.Grant) *Grant { return toGrant(m, asked) }), nil
 }
 
 // Report tells about attempts, and gives an answer for each report in order. A

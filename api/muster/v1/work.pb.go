@@ -367,8 +367,10 @@ type Grant struct {
 	Seq   uint64 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`
 	// Number of the attempt, from 1.
 	Number uint32 `protobuf:"varint,4,opt,name=number,proto3" json:"number,omitempty"`
-	// Nanoseconds from the moment the worker asked (or last renewed).
-	Lease int64  `protobuf:"varint,5,opt,name=lease,proto3" json:"lease,omitempty"`
+	// Nanoseconds from the moment the worker asked; in a session, from when the
+	// grant arrives; for agents, from clock.
+	Lease int64 `protobuf:"varint,5,opt,name=lease,proto3" json:"lease,omitempty"`
+	// Absent in the form "encoded", which has them.
 	Queue string `protobuf:"bytes,6,opt,name=queue,proto3" json:"queue,omitempty"`
 	Key   string `protobuf:"bytes,7,opt,name=key,proto3" json:"key,omitempty"`
 	Job   *Job   `protobuf:"bytes,8,opt,name=job,proto3" json:"job,omitempty"`
@@ -1018,7 +1020,7 @@ type OpenSession struct {
 	Lease     *durationpb.Duration   `protobuf:"bytes,4,opt,name=lease,proto3" json:"lease,omitempty"`
 	Want      *Want                  `protobuf:"bytes,5,opt,name=want,proto3" json:"want,omitempty"`
 	// After a lost connection: the attempts the worker has. What was granted to
-	// this session and never arrived is sent again.
+	// this session and never arrived goes back to its place in the queue.
 	Held          []*AttemptRef `protobuf:"bytes,6,rep,name=held,proto3" json:"held,omitempty"`
 	About         *Worker       `protobuf:"bytes,7,opt,name=about,proto3" json:"about,omitempty"`
 	unknownFields protoimpl.UnknownFields
