@@ -1,0 +1,208 @@
+package cgroup
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Leaf is the group of one command at a time. Making a group costs a fifth of
+// starting a process, so a leaf is used again while nothing of the last command
+// is left in it.
+type Leaf struct {
+	tree   *Tree
+	path   string
+	dir    *os.File
+	events *os.File // cgroup.events, kept open: read at every end of a command
+	set    Limits   // what the kernel was last told
+	used   bool     // an earlier command ran in it
+	base   Usage    // the counters when the present command began
+}
+
+// Limits bound what a group may use; zero means no bound.
+type Limits struct {
+	Memory int64 // bytes; reaching it, all of the group is killed
+	CPU    int64 // thousandths of a core: the share when cores are contended
+	CPUCap bool  // CPU is the most it ever gets, too
+	Procs  int64 // processes and threads
+}
+
+// Usage is what a command used.
+type Usage struct {
+	CPU      time.Duration
+	Peak     int64 // bytes; zero when there is no memory controller
+	OOMKills int64 // processes the kernel killed for the memory limit
+}
+
+// keepable is how much memory (cached files, mostly) may stay charged to a leaf
+// that is used again; more would count as the next command's.
+const keepable = 4 << 20
+
+// Leaf makes, or finds, the group of the runs in a slot.
+func (t *Tree) Leaf(slot int) (*Leaf, error) {
+	l := &Leaf{tree: t, path: LeafPath(t.path, slot)}
+	if err := syscall.Mkdir(l.path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, job.Errorf(job.Unavailable, "make control group %s: %w", l.path, err)
+	}
+	var err error
+	if l.dir, err = os.Open(l.path); err != nil {
+		return nil, err
+	}
+	if l.events, err = os.Open(filepath.Join(l.path, "cgroup.events")); err != nil {
+		l.dir.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// FD is what SysProcAttr.CgroupFD takes.
+func (l *Leaf) FD() int { return int(l.dir.Fd()) }
+
+// Path is the group's directory.
+func (l *Leaf) Path() string { return l.path }
+
+// Prepare sets the limits for the next command, each where its controller is
+// (Tree.Has tells), and notes where the counters stand.
+func (l *Leaf) Prepare(want Limits) error {
+	if want != l.set {
+		if err := l.limit(want); err != nil {
+			return job.Wrap(err, "limit control group", l.path)
+		}
+		l.set = want
+	}
+	l.base = Usage{}
+	if l.used {
+		l.base = l.counters()
+	}
+	l.used = true
+	return nil
+}
+
+func (l *Leaf) limit(want Limits) error {
+	var errs []error
+	set := func(controller, file, value string) {
+		if l.tree.has[controller] {
+			if err := write(filepath.Join(l.path, file), value); !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	set("memory", "memory.max", orMax(want.Memory))
+	set("memory", "memory.oom.group", "1")
+	if want.Memory > 0 {
+		set("memory", "memory.swap.max", "0")
+	}
+	set("cpu", "cpu.weight", strconv.FormatInt(weight(want.CPU), 10))
+	quota := "max"
+	if want.CPUCap && want.CPU > 0 {
+		quota = strconv.FormatInt(max(want.CPU*100, 1000), 10) + " 100000"
+	}
+	set("cpu", "cpu.max", quota)
+	set("pids", "pids.max", orMax(want.Procs))
+	return errors.Join(errs...)
+}
+
+// weight maps thousandths of a core to the kernel's 1 to 10000, 100 for one core.
+func weight(cpu int64) int64 {
+	if cpu <= 0 {
+		return 100
+	}
+	return min(max(cpu/10, 1), 10000)
+}
+
+func orMax(n int64) string {
+	if n <= 0 {
+		return "max"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// Usage is what the present command used so far.
+func (l *Leaf) Usage() Usage {
+	u := l.counters()
+	u.CPU -= l.base.CPU
+	u.OOMKills -= l.base.OOMKills
+	return u
+}
+
+func (l *Leaf) counters() Usage {
+	var u Usage
+	u.CPU = time.Duration(l.number("cpu.stat", "usage_usec")) * time.Microsecond
+	if l.tree.has["memory"] {
+		u.Peak = l.number("memory.peak", "")
+		u.OOMKills = l.number("memory.events", "oom_kill")
+	}
+	return u
+}
+
+// number reads the value of key in one of the group's files, or the only number
+// in it; zero when it is not there.
+func (l *Leaf) number(file, key string) int64 {
+	b, err := os.ReadFile(filepath.Join(l.path, file))
+	if err != nil {
+		return 0
+	}
+	return find(b, key)
+}
+
+func find(b []byte, key string) int64 {
+	for line := range bytes.Lines(b) {
+		f := bytes.Fields(line)
+		if len(f) == 0 || key != "" && string(f[0]) != key {
+			continue
+		}
+		n, _ := strconv.ParseInt(string(f[len(f)-1]), 10, 64)
+		return n
+	}
+	return 0
+}
+
+// Populated reports whether any process, zombies not counted, is in the group
+// or below it.
+func (l *Leaf) Populated() bool {
+	var buf [256]byte
+	n, err := l.events.ReadAt(buf[:], 0)
+	if n == 0 && err != nil {
+		return false
+	}
+	return find(buf[:n], "populated") != 0
+}
+
+// Pids lists the processes in the group and below it.
+func (l *Leaf) Pids() []int { return Pids(l.path) }
+
+// Kill ends everything in the group, see Kill.
+func (l *Leaf) Kill() error { return Kill(l.path) }
+
+// Reusable reports whether nothing of the command that ended would be counted
+// as the next one's: no groups made inside, no memory still charged, a peak
+// that can be told.
+func (l *Leaf) Reusable() bool {
+	var st syscall.Stat_t
+	if syscall.Fstat(int(l.dir.Fd()), &st) != nil || st.Nlink > 2 {
+		return false
+	}
+	if !l.tree.has["memory"] {
+		return true
+	}
+	return l.number("memory.current", "") < keepable && l.number("memory.peak", "") < keepable
+}
+
+// Close removes the group.
+func (l *Leaf) Close() {
+	l.dir.Close()
+	l.events.Close()
+	_ = remove(l.path)
+}
+
+// LeafPath is where the group of the runs in a slot is, below an agent's.
+func LeafPath(tree string, slot int) string {
+	return filepath.Join(tree, strconv.Itoa(slot))
+}

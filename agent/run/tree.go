@@ -1,0 +1,175 @@
+package run
+
+import (
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muster-queue/muster/agent/proc"
+)
+
+// scanner shares one look at the process table among the attempts that want one
+// at about the same time.
+type scanner struct {
+	mu    sync.Mutex
+	at    time.Time
+	table proc.Table
+}
+
+// scanAge is how old a shared look may be.
+const scanAge = 20 * time.Millisecond
+
+func (s *scanner) recent() proc.Table {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.at) > scanAge {
+		s.table, _ = proc.Scan()
+		s.at = time.Now()
+	}
+	return s.table
+}
+
+// members lists the attempt's processes: those of its control group, or else
+// those that descend from its process c, are in its session or carry its mark.
+func (x *attempt) members(c *child, table proc.Table) []int {
+	if x.leaf != nil {
+		return x.leaf.Pids()
+	}
+	in := map[int]bool{}
+	for _, pid := range table.Tree(c.pid) {
+		in[pid] = true
+	}
+	marked, _ := x.scope.Pids()
+	for _, pid := range marked {
+		in[pid] = true
+	}
+	pids := make([]int, 0, len(in))
+	for pid := range in {
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+// signal signals all of the attempt's processes while c, the one that started
+// them, is not yet reaped.
+func (x *attempt) signal(c *child, sig unix.Signal) {
+	if x.leaf != nil && sig == unix.SIGKILL {
+		if err := x.leaf.Kill(); err != nil {
+			x.note("kill: %v", err)
+		}
+		return
+	}
+	x.signalEach(c, sig)
+	if sig == unix.SIGTERM {
+		x.signalEach(c, unix.SIGCONT) // one that was stopped could not even end
+	}
+}
+
+func (x *attempt) signalEach(c *child, sig unix.Signal) {
+	_ = unix.Kill(-c.pid, sig)
+	table, _ := proc.Scan()
+	for _, pid := range x.members(c, table) {
+		if p, ok := table[pid]; ok && p.Group != c.pid {
+			_ = p.Signal(sig)
+		}
+	}
+}
+
+// endRest ends what a process of ours, ended but not yet reaped, left behind:
+// background processes and daemons of the attempt. It returns when none is left.
+func (x *attempt) endRest(c *child) {
+	if x.leaf != nil {
+		x.endGroup()
+		return
+	}
+	_ = unix.Kill(-c.pid, unix.SIGKILL) // its zombie keeps the number from being reused
+	if x.r.cfg.Adopt {
+		x.endOrphans(c)
+		return
+	}
+	for wait := time.Millisecond; ; wait = min(2*wait, killAgain) {
+		n, err := x.scope.SignalAll(unix.SIGKILL)
+		if err != nil || n == 0 {
+			return
+		}
+		time.Sleep(wait)
+	}
+}
+
+// endGroup empties the control group. Its main process, a zombie, does not count.
+func (x *attempt) endGroup() {
+	if !x.leaf.Populated() {
+		return
+	}
+	x.noteRest(x.leaf.Pids())
+	for wait := 100 * time.Microsecond; x.leaf.Populated(); wait = min(2*wait, killAgain) {
+		if err := x.leaf.Kill(); err != nil {
+			x.note("end what is left: %v", err)
+		}
+		time.Sleep(wait)
+	}
+}
+
+// endOrphans ends the attempt's processes that became our children when their
+// parents ended, and theirs, until there are no more. Orphans that ended by
+// themselves are reaped on the way, whosever they are.
+func (x *attempt) endOrphans(c *child) {
+	for wait := 100 * time.Microsecond; ; wait = min(2*wait, killAgain) {
+		pids, err := proc.Adopted()
+		if err != nil {
+			x.note("look for what is left: %v", err)
+			return
+		}
+		var mine []int
+		for _, pid := range pids {
+			if x.orphan(c, pid) {
+				mine = append(mine, pid)
+				_ = unix.Kill(pid, unix.SIGKILL) // our child: its number is not reused before we reap it
+			}
+		}
+		if len(mine) == 0 {
+			return
+		}
+		x.noteRest(mine)
+		time.Sleep(wait)
+	}
+}
+
+// orphan reports whether a child of this process is an orphan of the attempt; a
+// dead one, of whatever attempt, it reaps.
+func (x *attempt) orphan(c *child, pid int) bool {
+	if x.r.isMain(pid) {
+		return false
+	}
+	p, err := proc.Read(pid)
+	if err != nil || p.Session == session() {
+		return false // started by another part of this program, which waits for it
+	}
+	if p.Dead() {
+		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		return false
+	}
+	return p.Session == c.pid || x.scope.Has(pid)
+}
+
+// session is this process's session.
+var session = sync.OnceValue(func() int {
+	sid, _ := unix.Getsid(os.Getpid())
+	return sid
+})
+
+func (r *Runner) isMain(pid int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mains[pid]
+}
+
+// noteRest tells once that something was left.
+func (x *attempt) noteRest(pids []int) {
+	if !x.restNoted && len(pids) > 0 {
+		x.restNoted = true
+		x.note("ended %d processes that it left in the background", len(pids))
+	}
+}
