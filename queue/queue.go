@@ -46,205 +46,96 @@ type Ref struct {
 	Attempt job.AttemptID
 }
 
-// Prepared is a job made ready for Add or Modify off the writer: normalised,
-// validated, encoded, and its key looked up in history.
-type Prepared struct {
-	Job    *job.Job
-	Digest job.Digest
-	// Body is the encoded description, to be stored as a payload.
-	Body []byte
-	// Found says that history has a finished job of this key, under the number
-	// End. Reach is the store's Reach, read before the look-up.
-	Found bool
-	End   uint64
-	Reach uint64
-	// Finished is the history record End, needed only for a rerun or replace.
-	Finished *job.Finished
+// State is one namespace in memory.
+type State struct {
+	cfg Config
+	now job.Time
+	// deaf is the time in which the server could not hear, since the load. The
+	// lease clock is now − deaf, so every lease is that much longer.
+	deaf time.Duration
+
+	meta, stored job.Meta // as is, as stored last
+
+	recs     slab[rec]
+	tries    slab[try]
+	byDigest table
+	bySeq    pages
+	counts   job.Counts // Complete is the sum of the queues' Done
+	bytes    int64
+	jobs     int64 // live ones, ghosts included
+
+	queues     rows[job.QueueID, queueRow]
+	groups     rows[job.GroupID, groupRow]
+	kinds      rows[job.KindID, kindRow]
+	shapes     rows[job.ShapeID, shapeRow]
+	workers    rows[job.WorkerID, worker]
+	queueNames names
+	groupNames names
+	workNames  names
+	idle       []uint32 // shapes without jobs, oldest first
+	shapeKey   []byte
+
+	// timers of jobs (delayed until, end of lease) and of workers (silence,
+	// forgetting); ends are the expected ends of running jobs, latest first.
+	timers    timers
+	wakeups   timers
+	ends      timers
+	recent    overlay
+	requests  requests
+	added     []Added
+	turn      turn
+	out       [2]job.Changes
+	outNext   int
+	loadedTo  job.Seq // where feedLoaded goes on; 0 when it is done
+	loadError error
 }
 
-// AddOptions say what an Add does about jobs that are already there.
-type AddOptions struct {
-	Existing job.Existing
-	// Kick also kicks existing jobs that are buried.
-	Kick bool
+// New is an empty namespace. To load a stored one, let the store call the Load
+// methods, then call Loaded; for a new one call Loaded alone.
+func New(cfg Config) *State {
+	s := &State{cfg: cfg.withDefaults()}
+	s.queues = newRows[job.QueueID](&queueRow{})
+	s.groups = newRows[job.GroupID](&groupRow{})
+	s.kinds = newRows[job.KindID](&kindRow{})
+	s.shapes = newRows[job.ShapeID](&shapeRow{})
+	s.workers = newRows[job.WorkerID](&worker{})
+	s.timers.moved = func(try uint32, place int32) { s.tries.at(try).timer = place }
+	s.ends.moved = func(try uint32, place int32) { s.tries.at(try).end = place }
+	s.wakeups.moved = func(w uint32, place int32) { s.workers.rows[w].timer = place }
+	s.requests.init()
+	return s
 }
 
-// AddStatus is what an Add did with one item.
-type AddStatus uint8
+// clock is the lease clock.
+func (s *State) clock() job.Time { return s.now.Add(-s.deaf) }
 
-// What an Add did with an item.
-const (
-	// AddRefused: nothing; Added.Err says why.
-	AddRefused AddStatus = iota
-	// AddedNew: the job is new.
-	AddedNew
-	// AddExisted: the job was there, live or finished, and was left alone.
-	AddExisted
-	// AddReplaced: the job was there and has the new description.
-	AddReplaced
-	// AddRerun: the job had finished and runs again.
-	AddRerun
-	// AddKicked: the job was there, buried, and was kicked.
-	AddKicked
-	// AddStale: the look-up is older than what is still remembered of recently
-	// finished jobs; look the key up again and repeat the item.
-	AddStale
-	// AddNeedFinished: the history record Added.End is needed; read it and
-	// repeat the item with Prepared.Finished.
-	AddNeedFinished
-)
+// Meta is a copy of the namespace's counters and modes.
+func (s *State) Meta() job.Meta { return s.meta }
 
-// Added is the result for one item of an Add.
-type Added struct {
-	Status AddStatus
-	// Seq is the job's number; zero for one that finished and was left alone.
-	Seq job.Seq
-	// State is the job's state after the Add.
-	State job.State
-	// End is the number of the finished job that is there or needed.
-	End uint64
-	Err error
+func (c Config) withDefaults() Config {
+	c.MaxJobs = orElse(c.MaxJobs, 10_000_000)
+	c.MaxBytes = orElse(c.MaxBytes, 16<<30)
+	c.Silence = orElse(c.Silence, 30*time.Second)
+	c.Lease = orElse(c.Lease, job.DefaultLease)
+	c.WorkerKeep = orElse(c.WorkerKeep, time.Hour)
+	c.RequestKeep = orElse(c.RequestKeep, time.Hour)
+	c.RequestsPerClient = orElse(c.RequestsPerClient, 1000)
+	if c.Retries == nil {
+		c.Retries = new(job.DefaultRetries)
+	}
+	if c.Losses == nil {
+		c.Losses = new(job.DefaultLosses)
+	}
+	if c.Backoff == nil {
+		c.Backoff = new(job.DefaultBackoff)
+	}
+	return c
 }
 
-// Grant is an attempt given to a worker.
-type Grant struct {
-	Ref
-	// Number counts the job's attempts for people.
-	Number uint32
-	// Version names the payload the attempt was given, Size its length in bytes
-	// if it is the newest.
-	Version uint32
-	Size    uint32
-	Queue   job.QueueID
-	Shape   job.ShapeID
-	Lease   time.Duration
-	// Deadline is when the lease ends as the server counts.
-	Deadline job.Time
-	// Prefetched: it waits at the worker for its turn.
-	Prefetched bool
-}
-
-// Renewal answers a renewed lease.
-type Renewal struct {
-	Deadline job.Time
-	// Mark tells the worker that it should stop.
-	Mark job.Mark
-}
-
-// How is what a worker wants an ended attempt to mean.
-type How uint8
-
-// The ways to report an end.
-const (
-	// Completed: the job is done.
-	Completed How = iota + 1
-	// Released: given back, to be tried again if the budget allows; costs
-	// nothing when it never started.
-	Released
-	// Failed: buried, whatever the budget.
-	Failed
-)
-
-// End is a worker's report that an attempt ended.
-type End struct {
-	Ref
-	How    How
-	Result job.Result
-	// Delay, when set, takes the place of the back-off of a Released attempt.
-	Delay *time.Duration
-	// StartedAt and EndedAt are by the worker's account in engine time; zero
-	// means as far as the server knows, and now.
-	StartedAt, EndedAt job.Time
-	// Data is the attempt's own document (pulling workers).
-	Data []byte
-}
-
-// Ended answers a report. A repeated report gets the same answer.
-type Ended struct {
-	// State the report led to.
-	State job.State
-	// Due is when a Delayed job becomes ready.
-	Due job.Time
-	// Repeated: the report had been accepted before; nothing changed.
-	Repeated bool
-}
-
-// OrderKind is what a worker is told to do.
-type OrderKind uint8
-
-// The orders.
-const (
-	// OrderStop: end the attempt's command and report.
-	OrderStop OrderKind = iota + 1
-	// OrderWithdraw: give a prefetched job back, if it has not started.
-	OrderWithdraw
-)
-
-// Order is something a worker must be told. Orders may get lost on the way:
-// Renewal.Mark and Held repeat them.
-type Order struct {
-	Kind   OrderKind
-	Worker job.WorkerID
-	Ref
-	Mark job.Mark
-}
-
-// FeedOp is one kind of Feed.
-type FeedOp uint8
-
-// What the scheduler is told.
-const (
-	// FeedDefineShape: Shape is new; see State.Shape.
-	FeedDefineShape FeedOp = iota + 1
-	// FeedDropShape: nothing refers to Shape any more.
-	FeedDropShape
-	// FeedSetQueue: the settings of Queue are new or changed; see State.Queue.
-	FeedSetQueue
-	// FeedDropQueue: Queue was deleted.
-	FeedDropQueue
-	// FeedPush: the job is ready.
-	FeedPush
-	// FeedRemove: the job is not ready any more, and was not granted.
-	FeedRemove
-	// FeedHold: Worker holds the job; it was ready before (FeedPush), unless
-	// this follows a load or a FeedRelease of the same job. Prefetched says that
-	// it takes limits but no resources yet.
-	FeedHold
-	// FeedStart: the held, prefetched job started: it takes its resources.
-	FeedStart
-	// FeedRelease: Worker does not hold the job any more.
-	FeedRelease
-	// FeedStopping: the held job was told to stop; it is no victim any more.
-	FeedStopping
-	// FeedDropWorker: Worker was forgotten.
-	FeedDropWorker
-)
-
-// Feed is one step that keeps the scheduler's picture equal to the State's.
-// Steps must be applied in order.
-type Feed struct {
-	Op         FeedOp
-	Prefetched bool
-	Seq        job.Seq
-	// Place orders jobs of equal priority, smaller first; ties go by Seq.
-	Place    uint64
-	Priority float64
-	Shape    job.ShapeID
-	Queue    job.QueueID
-	Group    job.GroupID
-	Worker   job.WorkerID
-}
-
-// Event is a change of a job that watchers are told of. A job whose group or
-// queue changed leaves the one (To is Absent) and enters the other.
-type Event struct {
-	Seq      job.Seq
-	Queue    job.QueueID
-	Group    job.GroupID
-	From, To job.State
-	Mark     job.Mark
-	Reason   job.Reason
-	Exit     int32
-	Attempt  job.AttemptID
-	At       job.Time
+func orElse[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
 }

@@ -1,0 +1,279 @@
+package queue
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Prepared is a job made ready for Add or Modify off the writer: normalised,
+// validated, encoded, and its key looked up in history.
+type Prepared struct {
+	Job    *job.Job
+	Digest job.Digest
+	// Body is the encoded description, to be stored as a payload.
+	Body []byte
+	// Found says that history has a finished job of this key, under the number
+	// End. Reach is the store's Reach, read before the look-up.
+	Found bool
+	End   uint64
+	Reach uint64
+	// Finished is the history record End, needed only for a rerun or replace.
+	Finished *job.Finished
+}
+
+// AddOptions say what an Add does about jobs that are already there.
+type AddOptions struct {
+	Existing job.Existing
+	// Kick also kicks existing jobs that are buried.
+	Kick bool
+}
+
+// AddStatus is what an Add did with one item.
+type AddStatus uint8
+
+// What an Add did with an item.
+const (
+	// AddRefused: nothing; Added.Err says why.
+	AddRefused AddStatus = iota
+	// AddedNew: the job is new.
+	AddedNew
+	// AddExisted: the job was there, live or finished, and was left alone.
+	AddExisted
+	// AddReplaced: the job was there and has the new description.
+	AddReplaced
+	// AddRerun: the job had finished and runs again.
+	AddRerun
+	// AddKicked: the job was there, buried, and was kicked.
+	AddKicked
+	// AddStale: the look-up is older than what is still remembered of recently
+	// finished jobs; look the key up again and repeat the item.
+	AddStale
+	// AddNeedFinished: the history record Added.End is needed; read it and
+	// repeat the item with Prepared.Finished.
+	AddNeedFinished
+)
+
+// Added is the result for one item of an Add.
+type Added struct {
+	Status AddStatus
+	// Seq is the job's number; zero for one that finished and was left alone.
+	Seq job.Seq
+	// State is the job's state after the Add.
+	State job.State
+	// End is the number of the finished job that is there or needed.
+	End uint64
+	Err error
+}
+
+// ErrStale answers a Modify whose look-up is too old, as AddStale does an Add.
+var ErrStale = job.Errorf(job.Unavailable, "the look-up of the key is out of date; look it up again and repeat")
+
+// Add adds jobs. The result has one entry per item, in order, and is valid until
+// the next Add.
+func (s *State) Add(items []Prepared, o AddOptions) []Added {
+	s.added = s.added[:0]
+	for i := range items {
+		s.added = append(s.added, s.addOne(&items[i], o))
+	}
+	return s.added
+}
+
+func (s *State) addOne(p *Prepared, o AddOptions) Added {
+	if len(p.Job.Dependencies) > 0 {
+		return Added{Err: job.Errorf(job.Unimplemented, "dependencies: this release does not know them yet; add the job without, when what it waits for has completed")}
+	}
+	if slot := s.byDigest.find(&s.recs, &p.Digest); slot != 0 {
+		return s.addLive(slot, s.recs.at(slot), p, o)
+	}
+	end, fresh := s.history(p)
+	switch {
+	case !fresh:
+		return Added{Status: AddStale}
+	case end == 0:
+		return s.addNew(p)
+	case o.Existing == job.ExistingKeep:
+		return Added{Status: AddExisted, State: job.Complete, End: end}
+	case p.Finished == nil || p.Finished.End != end:
+		return Added{Status: AddNeedFinished, State: job.Complete, End: end}
+	case o.Existing == job.ExistingReplace:
+		return s.readd(p, CauseReplace)
+	}
+	return s.readd(p, CauseRerun)
+}
+
+// history is the number of the finished job that has the item's key, 0 if there
+// is none. It is not fresh when nobody can say.
+func (s *State) history(p *Prepared) (end uint64, fresh bool) {
+	if end, ok := s.recent.find(p.Digest); ok {
+		return end, true
+	}
+	if p.Reach < s.recent.floor {
+		return 0, false
+	}
+	if p.Found {
+		return p.End, true
+	}
+	return 0, true
+}
+
+// admit refuses what would exceed the namespace's bounds.
+func (s *State) admit(p *Prepared) error {
+	var err error
+	switch {
+	case s.jobs >= s.cfg.MaxJobs:
+		err = job.Errorf(job.Exhausted, "the namespace has %d jobs that are not complete, which is its limit; wait until some are done, or raise the limit", s.jobs)
+	case s.bytes+int64(len(p.Body)) > s.cfg.MaxBytes:
+		err = job.Errorf(job.Exhausted, "the descriptions of the namespace's jobs take %d bytes, and its limit is %d; wait until some are done, or raise the limit", s.bytes, s.cfg.MaxBytes)
+	default:
+		return nil
+	}
+	err.(*job.Error).RetryAfter = 10 * time.Second
+	return err
+}
+
+func (s *State) addNew(p *Prepared) Added {
+	if err := s.admit(p); err != nil {
+		return Added{Err: err}
+	}
+	q := s.queueFor(p.Job)
+	seq := s.meta.NextSeq
+	s.meta.NextSeq++
+	slot, r := s.enter(seq, &p.Digest)
+	return s.begin(slot, r, p, q, CauseAdd, Added{Status: AddedNew, Seq: seq})
+}
+
+// readd makes a finished job live again, under its old number.
+func (s *State) readd(p *Prepared, c Cause) Added {
+	if err := s.admit(p); err != nil {
+		return Added{Err: err}
+	}
+	f := p.Finished
+	s.forget(f)
+	q := s.queueFor(p.Job)
+	slot, r := s.enter(f.Seq, &p.Digest)
+	r.version, r.reason = f.Version, f.Reason
+	t := s.tried(slot, r)
+	t.epoch, t.n, t.given, t.exit = f.Attempt.Epoch, f.Attempt.N, f.GivenVersion, f.Exit
+	t.number, t.starts, t.outcome = f.Number, f.Starts, f.Outcome
+	t.granted, t.started = f.Granted, f.Started
+	status := AddRerun
+	if c == CauseReplace {
+		status = AddReplaced
+	}
+	return s.begin(slot, r, p, q, c, Added{Status: status, Seq: f.Seq})
+}
+
+// begin gives a job that was entered its description and its first state.
+func (s *State) begin(slot uint32, r *rec, p *Prepared, q *queueRow, c Cause, a Added) Added {
+	s.describe(slot, r, p, q)
+	from, turnIn := job.Absent, r.seq
+	if a.Status != AddedNew {
+		from, turnIn = job.Complete, s.meta.NextSeq
+	}
+	r.place, r.added, r.since = place(turnIn, p.Job, q), s.now, s.now
+	r.state = job.Ready
+	if due := job.TimeOf(p.Job.NotBefore); due > s.now {
+		s.delay(slot, r, due)
+		r.state = job.Delayed
+	}
+	check(r.seq, from, r.state, c)
+	s.count(r, +1)
+	if r.state == job.Ready {
+		s.feedJob(FeedPush, r)
+	}
+	s.event(r, from, r.state)
+	a.State = r.state
+	return a
+}
+
+// place orders a job among those of equal priority: by its number (one that runs
+// again: by the number a new one would have), or by the beginning of its key
+// where the queue says so.
+func place(seq job.Seq, j *job.Job, q *queueRow) uint64 {
+	if q.Def.Order == job.OrderKey {
+		var b [8]byte
+		copy(b[:], j.Key)
+		return binary.BigEndian.Uint64(b[:])
+	}
+	return uint64(seq)
+}
+
+// delay sets the timer of a job that is, or is about to be, delayed.
+func (s *State) delay(slot uint32, r *rec, due job.Time) {
+	t := s.tried(slot, r)
+	t.due = due
+	s.timers.set(t.timer, r.try, due)
+}
+
+// addLive is an Add of a key that is live.
+func (s *State) addLive(slot uint32, r *rec, p *Prepared, o AddOptions) Added {
+	if r.ghost() {
+		return s.revive(slot, r, p)
+	}
+	a := Added{Status: AddExisted, Seq: r.seq}
+	switch {
+	case o.Existing == job.ExistingReplace:
+		s.replace(slot, r, p)
+		a.Status = AddReplaced
+	case o.Kick && r.state == job.Buried:
+		s.kick(slot, r)
+		a.Status = AddKicked
+	}
+	a.State = r.state
+	return a
+}
+
+// revive adds the key of a job that was deleted by force and whose lease has not
+// ended: it may still run, so the new job waits for that end.
+func (s *State) revive(slot uint32, r *rec, p *Prepared) Added {
+	check(r.seq, job.Absent, r.state, CauseAdd)
+	q := s.queueFor(p.Job)
+	s.describe(slot, r, p, q)
+	r.mark, r.added, r.since = job.MarkRevoked, s.now, s.now
+	r.place = place(s.meta.NextSeq, p.Job, q)
+	t := s.tries.at(r.try)
+	t.failures, t.losses = 0, 0
+	s.count(r, +1)
+	s.event(r, job.Absent, r.state)
+	return Added{Status: AddedNew, Seq: r.seq, State: r.state}
+}
+
+// replace gives a live job a new description. An attempt that is held goes on
+// with the old one.
+func (s *State) replace(slot uint32, r *rec, p *Prepared) {
+	s.describe(slot, r, p, s.queueFor(p.Job))
+	if r.state.Held() {
+		if r.mark == job.MarkCancelled {
+			r.mark = job.MarkRevoked
+		}
+		s.event(r, r.state, r.state)
+		return
+	}
+	s.resetBudgets(r)
+	due := job.TimeOf(p.Job.NotBefore)
+	switch {
+	case due > s.now:
+		s.delay(slot, r, due)
+		if r.state != job.Delayed {
+			s.move(slot, r, job.Delayed, CauseReplace)
+		}
+	case r.state != job.Ready:
+		s.undelay(r)
+		s.move(slot, r, job.Ready, CauseReplace)
+	}
+}
+
+func (s *State) undelay(r *rec) {
+	if r.state == job.Delayed {
+		s.timers.remove(s.tries.at(r.try).timer)
+	}
+}
+
+func (s *State) resetBudgets(r *rec) {
+	if r.try != 0 {
+		t := s.tries.at(r.try)
+		t.failures, t.losses = 0, 0
+	}
+}

@@ -1,0 +1,156 @@
+package queue
+
+import (
+	"github.com/muster-queue/muster/job"
+)
+
+// describe gives a job a new version of its description and files it anew under
+// what changed. A job that is not counted yet (new, or a ghost) is not fed.
+func (s *State) describe(slot uint32, r *rec, p *Prepared, q *queueRow) {
+	shape, group := s.shape(p.Job, q), s.group(p.Job.Group)
+	counted := r.state != job.Absent && !r.ghost()
+	moved := counted && (s.shapes.rows[r.shape].queue != q || r.group != group)
+	refed := r.state != job.Absent && (shape != r.shape || group != r.group || r.priority != p.Job.Priority)
+	if refed {
+		s.unfeed(r)
+	}
+	if moved {
+		s.event(r, r.state, job.Absent)
+	}
+	if counted {
+		s.count(r, -1)
+	}
+	if r.shape != 0 {
+		s.unrefShape(r.shape)
+	}
+	r.shape = shape
+	s.setGroup(r, group)
+	s.fill(r, p, q)
+	if counted {
+		s.count(r, +1)
+	}
+	if moved {
+		s.event(r, job.Absent, r.state)
+	}
+	if refed {
+		s.refeed(r)
+	}
+	s.touch(slot, r)
+}
+
+// fill copies what the state machine needs of a description.
+func (s *State) fill(r *rec, p *Prepared, q *queueRow) {
+	j := p.Job
+	r.version++
+	s.bytes += int64(len(p.Body)) - int64(r.size)
+	r.size = uint32(len(p.Body))
+	r.priority, r.retries = j.Priority, job.RetriesDefault
+	if j.Retries != nil {
+		r.retries = int32(*j.Retries)
+	}
+	r.flags = flagsOf(j, &q.Def) | r.flags&job.FlagPrefetched
+	s.turn.payloads = append(s.turn.payloads, job.Payload{Seq: r.seq, Version: r.version, Body: p.Body})
+}
+
+func flagsOf(j *job.Job, q *job.Queue) (f job.Flags) {
+	set := func(on bool, flag job.Flags) {
+		if on {
+			f |= flag
+		}
+	}
+	set(j.IsCommand(), job.FlagCommand)
+	set(j.OnLost == job.OnLostHold || q.OnLost == job.OnLostHold, job.FlagHold)
+	set(j.NotPreemptible, job.FlagNotPreemptible)
+	set(j.Wait, job.FlagWait)
+	set(j.Backoff != nil, job.FlagOwnBackoff)
+	set(j.NoRetryAfter > 0, job.FlagNoRetryAfter)
+	// Work units of a queue that has a definition are Coordinate's.
+	set(!j.IsCommand() && len(q.Definition) > 0, job.FlagCountAll)
+	return f
+}
+
+// unfeed takes the job out of the scheduler's picture while it is filed under
+// the old shape, refeed puts it in again. What a held job takes is counted by
+// its newest description.
+func (s *State) unfeed(r *rec) {
+	switch {
+	case r.state == job.Ready:
+		s.feedJob(FeedRemove, r)
+	case r.state.Held():
+		s.feedJob(FeedRelease, r)
+	}
+}
+
+func (s *State) refeed(r *rec) {
+	switch {
+	case r.state == job.Ready:
+		s.feedJob(FeedPush, r)
+	case r.state.Held():
+		s.feedJob(FeedHold, r)
+		if r.mark != job.MarkNone {
+			s.feedJob(FeedStopping, r)
+		}
+	}
+}
+
+// setGroup files the job under a group, which lives as long as it has jobs.
+func (s *State) setGroup(r *rec, group uint32) {
+	s.groups.rows[group].refs++
+	s.unrefGroup(r.group)
+	r.group = group
+}
+
+func (s *State) unrefGroup(slot uint32) {
+	g := s.groups.rows[slot]
+	if g.refs--; slot != 0 && g.refs == 0 && g.Done == 0 {
+		s.dirtyGroup(g)
+	}
+}
+
+// Modify gives a live job a new description, which may change its key. A held
+// attempt is not disturbed: the next one gets the new description. Errors:
+// job.ErrNoJob, Exists if another job has the new key, Conflict if the key of a
+// held job would change, ErrStale.
+func (s *State) Modify(seq job.Seq, p *Prepared) error {
+	slot, r := s.find(seq)
+	if r == nil {
+		return job.ErrNoJob
+	}
+	if p.Digest != r.digest {
+		if err := s.rekey(slot, r, p); err != nil {
+			return err
+		}
+	}
+	s.describe(slot, r, p, s.queueFor(p.Job))
+	due := job.TimeOf(p.Job.NotBefore)
+	switch {
+	case due <= s.now || r.state != job.Ready && r.state != job.Delayed:
+		s.event(r, r.state, r.state)
+	case r.state == job.Ready:
+		s.delay(slot, r, due)
+		s.move(slot, r, job.Delayed, CauseModify)
+	default:
+		s.delay(slot, r, due)
+		s.event(r, r.state, r.state)
+	}
+	return nil
+}
+
+func (s *State) rekey(slot uint32, r *rec, p *Prepared) error {
+	if s.byDigest.find(&s.recs, &p.Digest) != 0 {
+		return job.Errorf(job.Exists, "another job of queue %s has the key %.80q", p.Job.Queue, p.Job.Key)
+	}
+	end, fresh := s.history(p)
+	switch {
+	case !fresh:
+		return ErrStale
+	case end != 0:
+		return job.Errorf(job.Exists, "a finished job of queue %s has the key %.80q", p.Job.Queue, p.Job.Key)
+	case r.state.Held():
+		return job.Errorf(job.Conflict, "job %d is %v; what changes its key can be changed when its attempt has ended", r.seq, r.state)
+	}
+	s.byDigest.remove(&r.digest, slot)
+	r.digest = p.Digest
+	s.byDigest.put(&r.digest, slot)
+	return nil
+}

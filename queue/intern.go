@@ -1,0 +1,260 @@
+package queue
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// rows are interned things of one sort: by slot (what records keep, 0 is none),
+// by number (what is stored) and by name or content.
+type rows[ID ~uint32, R any] struct {
+	rows  []*R
+	free  []uint32
+	byID  map[ID]uint32
+	byKey map[string]uint32
+}
+
+func newRows[ID ~uint32, R any](none *R) rows[ID, R] {
+	return rows[ID, R]{rows: []*R{none}, byID: map[ID]uint32{}, byKey: map[string]uint32{}}
+}
+
+func (t *rows[ID, R]) put(id ID, key string, r *R) uint32 {
+	slot := uint32(len(t.rows))
+	if n := len(t.free); n > 0 {
+		slot, t.free = t.free[n-1], t.free[:n-1]
+		t.rows[slot] = r
+	} else {
+		t.rows = append(t.rows, r)
+	}
+	t.byID[id], t.byKey[key] = slot, slot
+	return slot
+}
+
+func (t *rows[ID, R]) remove(id ID, key string) {
+	slot := t.byID[id]
+	delete(t.byID, id)
+	delete(t.byKey, key)
+	t.rows[slot] = nil
+	t.free = append(t.free, slot)
+}
+
+// byNumber is the row of a number; nil if there is none.
+func (t *rows[ID, R]) byNumber(id ID) *R {
+	if slot, ok := t.byID[id]; ok {
+		return t.rows[slot]
+	}
+	return nil
+}
+
+type queueRow struct {
+	job.QueueRow
+	slot   uint32
+	counts job.Counts // of live jobs
+	dirty  bool
+	sweep  job.Seq // where DeleteQueue goes on
+}
+
+type groupRow struct {
+	job.GroupRow
+	slot   uint32
+	refs   int        // live jobs, ghosts included
+	counts job.Counts // of live jobs
+	dirty  bool
+}
+
+type kindRow struct {
+	job.KindRow
+	refs int // shapes
+}
+
+type shapeRow struct {
+	job.ShapeRow
+	key   string
+	queue *queueRow
+	kind  *kindRow
+	refs  int // live jobs
+	idle  bool
+}
+
+// group is the slot of a group, made when new; the empty name is slot 0.
+func (s *State) group(name string) uint32 {
+	if name == "" {
+		return 0
+	}
+	if slot, ok := s.groups.byKey[name]; ok {
+		return slot
+	}
+	g := &groupRow{GroupRow: job.GroupRow{ID: s.meta.NextGroup, Name: name}}
+	s.meta.NextGroup++
+	s.putGroup(g)
+	s.dirtyGroup(g)
+	return g.slot
+}
+
+func (s *State) putGroup(g *groupRow) {
+	g.slot = s.groups.put(g.ID, g.Name, g)
+	s.groupNames.put(g.Name)
+}
+
+func (s *State) dirtyGroup(g *groupRow) {
+	if !g.dirty && g.ID != 0 {
+		g.dirty = true
+		s.turn.groups = append(s.turn.groups, g)
+	}
+}
+
+func (s *State) kind(name string) *kindRow {
+	if name == "" {
+		return s.kinds.rows[0]
+	}
+	if slot, ok := s.kinds.byKey[name]; ok {
+		return s.kinds.rows[slot]
+	}
+	k := &kindRow{KindRow: job.KindRow{ID: s.meta.NextKind, Name: name}}
+	s.meta.NextKind++
+	s.kinds.put(k.ID, name, k)
+	s.turn.kinds = append(s.turn.kinds, k.KindRow)
+	return k
+}
+
+// shape is the slot of the shape a job has in a queue, made when new, with one
+// reference more.
+func (s *State) shape(j *job.Job, q *queueRow) uint32 {
+	k := s.kind(j.Kind)
+	sh := job.Shape{
+		Queue: q.ID, Kind: k.ID, Account: j.Account, Needs: j.Needs, Time: j.Time,
+		Labels: j.Labels, Prefer: j.Prefer, Limits: j.Limits,
+		Command: j.IsCommand(), NotPreemptible: j.NotPreemptible, Wait: j.Wait,
+		Lease: j.Lease, Backoff: j.Backoff, NoRetryAfter: j.NoRetryAfter,
+	}
+	if sh.Account == "" {
+		sh.Account = q.Def.Account
+	}
+	s.shapeKey = appendShape(s.shapeKey[:0], &sh)
+	slot, ok := s.shapes.byKey[string(s.shapeKey)]
+	if !ok {
+		slot = s.newShape(sh, q, k)
+	}
+	s.shapes.rows[slot].refs++
+	return slot
+}
+
+func (s *State) newShape(sh job.Shape, q *queueRow, k *kindRow) uint32 {
+	sh.Needs = sh.Needs.Clone()
+	sh.Labels, sh.Prefer = sh.Labels.Sorted(), sh.Prefer.Sorted()
+	sh.Limits = slices.Clone(sortedLimits(sh.Limits))
+	row := &shapeRow{ShapeRow: job.ShapeRow{ID: s.meta.NextShape, Shape: sh}, key: string(s.shapeKey), queue: q, kind: k}
+	s.meta.NextShape++
+	k.refs++
+	slot := s.shapes.put(row.ID, row.key, row)
+	s.turn.shapes = append(s.turn.shapes, row.ShapeRow)
+	s.feed(Feed{Op: FeedDefineShape, Shape: row.ID, Queue: q.ID})
+	return slot
+}
+
+// keepIdle is how many shapes without jobs are kept, so that a lone job that is
+// added again and again does not make and drop its shape each time.
+const keepIdle = 64
+
+func (s *State) unrefShape(slot uint32) {
+	row := s.shapes.rows[slot]
+	row.refs--
+	if row.refs == 0 && !row.idle {
+		row.idle = true
+		s.idle = append(s.idle, slot)
+	}
+}
+
+// dropIdle forgets shapes that have been without jobs for longest, all but keep.
+func (s *State) dropIdle(keep int) {
+	n := 0
+	for ; len(s.idle)-n > keep; n++ {
+		row := s.shapes.rows[s.idle[n]]
+		row.idle = false
+		if row.refs == 0 {
+			s.dropShape(row)
+		}
+	}
+	s.idle = s.idle[n:]
+}
+
+func (s *State) dropShape(row *shapeRow) {
+	s.shapes.remove(row.ID, row.key)
+	s.turn.shapes = append(s.turn.shapes, job.ShapeRow{ID: row.ID, Gone: true})
+	s.feed(Feed{Op: FeedDropShape, Shape: row.ID, Queue: row.queue.ID})
+	k := row.kind
+	if k.refs--; k.refs == 0 && k.ID != 0 {
+		s.kinds.remove(k.ID, k.Name)
+		s.turn.kinds = append(s.turn.kinds, job.KindRow{ID: k.ID, Gone: true})
+	}
+}
+
+// appendShape appends what tells shapes apart; order of names does not.
+func appendShape(b []byte, sh *job.Shape) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(sh.Queue))
+	b = binary.LittleEndian.AppendUint32(b, uint32(sh.Kind))
+	b = append(b, flag(sh.Command)|flag(sh.NotPreemptible)<<1|flag(sh.Wait)<<2|flag(sh.Backoff != nil)<<3)
+	b = appendInt(appendInt(appendInt(b, int64(sh.Time)), int64(sh.Lease)), int64(sh.NoRetryAfter))
+	if f := sh.Backoff; f != nil {
+		b = appendInt(appendInt(appendInt(b, int64(f.Base)), int64(f.Jitter)), int64(f.Cap))
+	}
+	b = appendText(b, sh.Account)
+	b = appendNeeds(b, sh.Needs)
+	b = appendLabels(b, sh.Labels)
+	b = appendLabels(b, sh.Prefer)
+	for _, l := range sortedLimits(sh.Limits) {
+		b = appendInt(appendText(b, l.Name), l.Weight)
+	}
+	return b
+}
+
+func appendNeeds(b []byte, needs job.Resources) []byte {
+	var stack [8]string
+	keys := stack[:0]
+	for k := range needs {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	b = binary.AppendUvarint(b, uint64(len(keys)))
+	for _, k := range keys {
+		b = appendInt(appendText(b, k), needs[k])
+	}
+	return b
+}
+
+func appendLabels(b []byte, l job.Labels) []byte {
+	if !slices.IsSorted(l) {
+		l = l.Sorted()
+	}
+	for i, x := range l {
+		if i == 0 || x != l[i-1] {
+			b = appendText(b, x)
+		}
+	}
+	return append(b, 0) // no label is empty
+}
+
+func sortedLimits(l []job.LimitUse) []job.LimitUse {
+	byName := func(a, b job.LimitUse) int { return strings.Compare(a.Name, b.Name) }
+	if !slices.IsSortedFunc(l, byName) {
+		l = slices.Clone(l)
+		slices.SortFunc(l, byName)
+	}
+	return l
+}
+
+func appendText(b []byte, t string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(t))), t...)
+}
+
+func appendInt(b []byte, v int64) []byte { return binary.AppendVarint(b, v) }
+
+func flag(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
+}

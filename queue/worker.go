@@ -1,0 +1,316 @@
+package queue
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// worker is a known worker and what it holds.
+type worker struct {
+	job.WorkerRow
+	key   string   // in State.workers
+	heard job.Time // last, on the lease clock
+	// hold is a deadline its agent was promised before a planned stop, 0 for none.
+	hold job.Time
+	// quiet is the silence after which something must be done, while it holds
+	// something: Config.Silence, or the shortest lease it holds.
+	quiet  time.Duration
+	silent bool // and what it runs is lost
+	left   bool // and its row is kept only for the jobs that name it
+	dirty  bool
+	timer  int32
+	first  uint32 // tries it holds, a list
+	held   int
+	lost   int // of them, jobs in state lost
+	refs   int // live jobs whose last attempt was its
+}
+
+// WorkerInfo is a worker and how it is.
+type WorkerInfo struct {
+	job.WorkerRow
+	// Heard is when it was last heard of, Silent that this is too long ago.
+	Heard  job.Time
+	Silent bool
+	// Held is how many attempts it holds.
+	Held int
+}
+
+func (s *State) putWorker(w *worker) uint32 {
+	w.key = w.Name
+	if _, taken := s.workers.byKey[w.key]; taken {
+		s.rename(w) // a namesake that is loaded later is the newer one
+	}
+	s.workNames.put(w.Name)
+	return s.workers.put(w.ID, w.key, w)
+}
+
+// rename lets the worker that has w's name go on under a key of its own: it is an
+// earlier incarnation.
+func (s *State) rename(w *worker) {
+	slot := s.workers.byKey[w.Name]
+	old := s.workers.rows[slot]
+	delete(s.workers.byKey, old.key)
+	old.key = old.Name + "\x00" + strconv.FormatUint(uint64(old.ID), 10)
+	s.workers.byKey[old.key] = slot
+}
+
+// Join makes a worker known, or brings a known one up to date. The second result
+// are earlier incarnations of the same agent that are still known; once it has
+// verified that nothing of theirs runs any more, call Supersede for each.
+func (s *State) Join(row job.Worker) (job.WorkerID, []job.WorkerID) {
+	slot, known := s.workers.byKey[row.Name]
+	if known && row.Agent && s.workers.rows[slot].Incarnation != row.Incarnation {
+		known = false
+	}
+	var w *worker
+	if known {
+		w = s.workers.rows[slot]
+		w.Worker = row
+	} else {
+		w = &worker{WorkerRow: job.WorkerRow{ID: s.meta.NextWorker, Worker: row}}
+		s.meta.NextWorker++
+		slot = s.putWorker(w)
+	}
+	s.dirtyWorker(w)
+	w.left = false
+	s.hear(slot, w)
+	return w.ID, s.earlier(w)
+}
+
+func (s *State) dirtyWorker(w *worker) {
+	if !w.dirty {
+		w.dirty = true
+		s.turn.workers = append(s.turn.workers, w)
+	}
+}
+
+// earlier lists the incarnations of w's agent before it.
+func (s *State) earlier(w *worker) []job.WorkerID {
+	var ids []job.WorkerID
+	if !w.Agent {
+		return nil
+	}
+	for _, o := range s.workers.rows {
+		if o != nil && o != w && o.ID < w.ID && o.SameMachine(&w.Worker) && (o.held > 0 || !o.left) {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
+}
+
+// workerAt is a worker that has not left.
+func (s *State) workerAt(id job.WorkerID) (uint32, *worker, error) {
+	slot, ok := s.workers.byID[id]
+	if !ok || s.workers.rows[slot].left && s.workers.rows[slot].held == 0 {
+		return 0, nil, job.Errorf(job.NotFound, "worker %d is not known; it must join again", id)
+	}
+	return slot, s.workers.rows[slot], nil
+}
+
+// Heard: the worker is alive; it renews the leases of all attempts an agent
+// holds. Error: NotFound, it must join again.
+func (s *State) Heard(id job.WorkerID) error {
+	slot, w, err := s.workerAt(id)
+	if err == nil {
+		s.hear(slot, w)
+	}
+	return err
+}
+
+func (s *State) hear(slot uint32, w *worker) {
+	w.heard = s.clock()
+	if w.silent || w.lost > 0 {
+		s.rise(slot, w)
+	} else if w.timer == 0 {
+		s.wake(slot, w)
+	}
+}
+
+// EndHold: the agent acts on ordinary leases again, not on HoldUntil.
+func (s *State) EndHold(id job.WorkerID) {
+	if slot, ok := s.workers.byID[id]; ok {
+		s.workers.rows[slot].hold = 0
+		s.endHolds()
+	}
+}
+
+// endHolds forgets the planned stop when no agent acts on it any more.
+func (s *State) endHolds() {
+	if s.meta.HoldUntil == 0 {
+		return
+	}
+	for _, w := range s.workers.rows {
+		if w != nil && w.hold > s.now && w.held > 0 {
+			return
+		}
+	}
+	s.meta.HoldUntil = 0
+}
+
+// Supersede ends all attempts of a worker as lost at once: a successor on the
+// same machine verified that its processes have ended. What was deleted by force
+// is gone then. Error: NotFound.
+func (s *State) Supersede(id job.WorkerID) error {
+	slot, ok := s.workers.byID[id]
+	if !ok {
+		return job.Errorf(job.NotFound, "worker %d is not known, nothing of it is held", id)
+	}
+	w := s.workers.rows[slot]
+	w.refs++ // keeps it while its jobs go
+	for w.first != 0 {
+		t := s.tries.at(w.first)
+		s.lapse(t.job, s.recs.at(t.job), t, CauseSuperseded)
+	}
+	w.refs--
+	s.leaves(slot, w)
+	return nil
+}
+
+// Leave: the worker is gone for good. Attempts it holds keep their leases.
+func (s *State) Leave(id job.WorkerID) {
+	if slot, ok := s.workers.byID[id]; ok {
+		s.leaves(slot, s.workers.rows[slot])
+	}
+}
+
+func (s *State) leaves(slot uint32, w *worker) {
+	if !w.left {
+		w.left = true
+		s.feed(Feed{Op: FeedDropWorker, Worker: w.ID})
+	}
+	s.wake(slot, w)
+	s.dropWorker(slot, w)
+}
+
+func (s *State) workerUnref(slot uint32) {
+	w := s.workers.rows[slot]
+	w.refs--
+	s.dropWorker(slot, w)
+}
+
+// dropWorker forgets a worker that left and that no live job names.
+func (s *State) dropWorker(slot uint32, w *worker) {
+	if slot == 0 || !w.left || w.refs > 0 {
+		return
+	}
+	s.wakeups.remove(w.timer)
+	w.dirty = false
+	if s.workers.byKey[w.Name] == slot {
+		s.workNames.remove(w.Name)
+	}
+	s.workers.remove(w.ID, w.key)
+	s.turn.goneWorkers = append(s.turn.goneWorkers, job.WorkerRow{ID: w.ID, Gone: true})
+}
+
+// noteLease lets a short lease make the worker's silence noticed in time.
+func (w *worker) noteLease(lease, silence time.Duration) {
+	if w.quiet == 0 {
+		w.quiet = silence
+	}
+	w.quiet = min(w.quiet, lease+margin(lease))
+}
+
+// wake sets the worker's timer: for its silence while it holds something, else
+// for forgetting it.
+func (s *State) wake(slot uint32, w *worker) {
+	at, any := s.wakeAt(w)
+	switch {
+	case slot == 0:
+	case !any:
+		s.wakeups.remove(w.timer)
+	case w.timer == 0 || at < s.wakeups.slot(w.timer-1).at:
+		s.wakeups.set(w.timer, slot, at) // later is noticed when the timer fires
+	}
+}
+
+func (s *State) wakeAt(w *worker) (at job.Time, any bool) {
+	switch {
+	case w.held == 0 && !w.left:
+		return w.heard.Add(s.deaf + s.cfg.WorkerKeep), true
+	case w.held > 0 && w.Agent && !w.silent:
+		return w.heard.Add(s.deaf + w.quiet), true
+	}
+	return 0, false
+}
+
+// woken does what a worker's timer asks for.
+func (s *State) woken(slot uint32) {
+	w := s.workers.rows[slot]
+	s.wakeups.remove(w.timer)
+	if at, any := s.wakeAt(w); any && at <= s.now {
+		if w.held > 0 {
+			s.fall(w)
+		} else {
+			s.leaves(slot, w)
+			return
+		}
+	}
+	s.wake(slot, w)
+}
+
+func (s *State) info(w *worker) WorkerInfo {
+	return WorkerInfo{WorkerRow: w.WorkerRow, Heard: w.heard.Add(s.deaf), Silent: w.silent, Held: w.held}
+}
+
+// Worker is the worker of a number.
+func (s *State) Worker(id job.WorkerID) (WorkerInfo, bool) {
+	if w := s.workers.byNumber(id); w != nil {
+		return s.info(w), true
+	}
+	return WorkerInfo{}, false
+}
+
+// WorkerNamed finds a worker by name.
+func (s *State) WorkerNamed(name string) (WorkerInfo, bool) {
+	if slot, ok := s.workers.byKey[name]; ok && !s.workers.rows[slot].left {
+		return s.info(s.workers.rows[slot]), true
+	}
+	return WorkerInfo{}, false
+}
+
+// Workers lists at most limit workers by name, those after the name after. Those
+// that left are not listed.
+func (s *State) Workers(after string, limit int) []WorkerInfo {
+	var list []WorkerInfo
+	for len(list) < limit {
+		page := s.workNames.after(after, limit-len(list))
+		if len(page) == 0 {
+			break
+		}
+		for _, name := range page {
+			if w, ok := s.WorkerNamed(name); ok {
+				list = append(list, w)
+			}
+		}
+		after = page[len(page)-1]
+	}
+	return list
+}
+
+// HeldJob is a held attempt.
+type HeldJob struct {
+	job.Live
+	Deadline job.Time
+	// Ghost: the job was deleted; only the lease is left.
+	Ghost bool
+}
+
+// Held lists the attempts a worker holds, with their marks and deadlines.
+func (s *State) Held(id job.WorkerID) []HeldJob {
+	w := s.workers.byNumber(id)
+	if w == nil {
+		return nil
+	}
+	list := make([]HeldJob, 0, w.held)
+	for i := w.first; i != 0; {
+		t := s.tries.at(i)
+		r := s.recs.at(t.job)
+		h := HeldJob{Deadline: s.deadline(w, t), Ghost: r.ghost()}
+		s.live(r, &h.Live)
+		list = append(list, h)
+		i = t.next
+	}
+	return list
+}
