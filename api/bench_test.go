@@ -106,3 +106,34 @@ func BenchmarkGrants(b *testing.B) {
 	}
 	perJob(b, 100)
 }
+
+func BenchmarkAddDefaults(b *testing.B) {
+	jobs := batchOf(1000)
+	common := *jobs[0]
+	common.Command = &job.Command{Dir: "/data"}
+	b.ReportAllocs()
+	for b.Loop() {
+		q := &musterv1.AddJobsRequest{Defaults: api.FromJob(&common)}
+		for _, j := range jobs {
+			q.Jobs = append(q.Jobs, api.FromJob(&job.Job{Command: &job.Command{Line: j.Command.Line}}))
+		}
+		wire, err := proto.Marshal(q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var got musterv1.AddJobsRequest
+		if err := proto.Unmarshal(wire, &got); err != nil {
+			b.Fatal(err)
+		}
+		defaults, err := api.ToJob(got.Defaults)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, m := range got.Jobs {
+			if _, err := api.ToJobWith(m, defaults); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	perJob(b, len(jobs))
+}

@@ -128,6 +128,7 @@ type Adder struct {
 	next *batch // being filled
 	size int
 	seen int64 // jobs given to Add
+	common
 
 	slots chan struct{} // one taken for each batch that is not answered
 	wake  chan struct{}
@@ -165,16 +166,38 @@ func (n *Namespace) Add(ctx context.Context, o AddOptions) *Adder {
 	return a
 }
 
-// Add adds a job, some time until Flush. It may be changed after that. Line is
-// its place in the input it is from, for messages; zero if there is none.
+// Add adds a job, some time until Flush; nobody may write into it any more. Line
+// is its place in the input it is from, for messages; zero if there is none.
 func (a *Adder) Add(j *job.Job, line int64) error {
 	m := api.FromJob(j)
+	if err := a.share(m); err != nil {
+		return err
+	}
 	a.next.Jobs = append(a.next.Jobs, m)
 	a.next.Lines = append(a.next.Lines, line)
 	a.seen++
 	if a.size += proto.Size(m); len(a.next.Jobs) >= a.o.Batch || a.size >= batchBytes {
 		return a.push()
 	}
+	return nil
+}
+
+// share takes out of m what the jobs of the batch have in common, in a new batch
+// if need be.
+func (a *Adder) share(m *musterv1.Job) error {
+	if a.o.Defaults != nil {
+		return nil
+	}
+	if !a.common.fits(m) {
+		a.common.misses++
+		if err := a.push(); err != nil {
+			return err
+		}
+	}
+	if len(a.next.Jobs) == 0 {
+		a.next.Defaults = a.common.begin(m)
+	}
+	a.common.take(m)
 	return nil
 }
 
