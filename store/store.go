@@ -66,6 +66,9 @@ type Namespace interface {
 	// after the number reach (Reach at the time of the call) may be missing:
 	// the caller knows them.
 	Find(digest job.Digest) (End uint64, found bool, err error)
+	// FindMany looks several up at once: ends[i] is the end number of digests[i],
+	// or zero. It costs much less than one by one.
+	FindMany(digests []job.Digest, ends []uint64) error
 	// Reach is the end number up to which (exclusive) the index that Find and
 	// the scans by group use is complete. It grows by itself, off the commit path.
 	Reach() uint64

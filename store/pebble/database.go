@@ -1,0 +1,211 @@
+package pebble
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// database is one incarnation of the store's Pebble database. When it fails it
+// is fenced off and given up, never repaired in place, and the store opens
+// another on the same files.
+//
+// Pebble answers a failure of its log with a panic in whoever commits, one of
+// its manifest with Logger.Fatalf in a goroutine of its own, which it expects not
+// to return. Here commits are made by one goroutine that recovers, and Fatalf
+// lowers the fence and returns: what Pebble does afterwards with its state in
+// memory can no longer reach a file.
+type database struct {
+	db    *pdb.DB
+	fence *fence
+
+	// commits are applied in order by one goroutine.
+	commits chan *commit
+	// failed is closed at the first failure; cause is set before.
+	failed chan struct{}
+	once   sync.Once
+	cause  error
+	onFail func(*database)
+
+	// damage is set when a table was found to be corrupt.
+	damage atomic.Pointer[error]
+	// stalled counts write stalls under way, flushErrors failed flushes in a row.
+	stalled, flushErrors atomic.Int32
+
+	refs  sync.WaitGroup // users
+	apply sync.WaitGroup // the goroutine that applies commits
+	mu    sync.Mutex     // guards shut against new users
+	shut  bool
+}
+
+// maxFlushErrors is how many flushes in a row may fail while commits wait for
+// them, before the database is given up.
+const maxFlushErrors = 5
+
+// commitQueue is how many commits may wait to be applied.
+const commitQueue = 64
+
+// openDatabase opens the Pebble database of the layout.
+func (s *Store) openDatabase(mustExist bool) (d *database, err error) {
+	ledger, err := openLedger(s.fs, s.layout.dbDir(), mustExist)
+	if err != nil {
+		return nil, openError(s.dir, err)
+	}
+	d = &database{
+		fence:   newFence(s.fs, &s.syncs),
+		commits: make(chan *commit, commitQueue),
+		failed:  make(chan struct{}),
+		onFail:  s.databaseFailed,
+	}
+	d.fence.failed = func(err error) { go d.fail(err) }
+	d.fence.created = ledger.add
+	opts := s.cfg.options(s.cache, d.fence, d.listener(s.cfg.Log.Error), logger{d, s.cfg.Log})
+	opts.ErrorIfNotExists = mustExist
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+		if err != nil {
+			d.fence.lower()
+			err = openError(s.dir, err)
+		}
+	}()
+	if d.db, err = pdb.Open(s.layout.dbDir(), opts); err != nil {
+		return nil, err
+	}
+	d.apply.Go(d.applyCommits)
+	return d, nil
+}
+
+// fail gives the database up.
+func (d *database) fail(cause error) {
+	d.once.Do(func() {
+		d.cause = cause
+		d.fence.lower()
+		close(d.failed)
+		d.onFail(d)
+	})
+}
+
+// err is why the database was given up, as its users are told.
+func (d *database) err() error {
+	<-d.failed
+	return job.Wrap(&job.Error{Kind: kindOfOS(d.cause), Err: d.cause}, "write to the store", "")
+}
+
+// acquire keeps the database open until release; false once it is closed.
+func (d *database) acquire() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut {
+		return false
+	}
+	d.refs.Add(1)
+	return true
+}
+
+func (d *database) release() { d.refs.Done() }
+
+// close ends the database when its users are done.
+func (d *database) close() (err error) {
+	d.mu.Lock()
+	d.shut = true
+	d.mu.Unlock()
+	d.refs.Wait()
+	close(d.commits)
+	d.apply.Wait()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	return d.db.Close()
+}
+
+// guard runs a change of the database and turns a panic of Pebble, which means
+// that its log is lost, into a failure.
+func (d *database) guard(change func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+			if e, ok := r.(error); ok {
+				err = e
+			}
+			d.fail(err)
+		}
+	}()
+	select {
+	case <-d.failed:
+		return d.err()
+	default:
+	}
+	if err = change(); err != nil {
+		return err
+	}
+	if d.fence.down.Load() { // Fatalf returned into the change
+		return d.err()
+	}
+	return nil
+}
+
+// listener follows what the database says of itself.
+func (d *database) listener(report func(msg string, args ...any)) *pdb.EventListener {
+	return &pdb.EventListener{
+		BackgroundError: func(err error) {
+			if d.fence.down.Load() {
+				return
+			}
+			report("the store's database has trouble", "error", err)
+		},
+		DataCorruption: func(info pdb.DataCorruptionInfo) {
+			err := fmt.Errorf("%s: %w", info.Path, info.Details)
+			if d.damage.CompareAndSwap(nil, &err) {
+				report("the store's database is damaged", "error", err)
+			}
+		},
+		WriteStallBegin: func(pdb.WriteStallBeginInfo) { d.stalled.Add(1) },
+		WriteStallEnd:   func() { d.stalled.Add(-1) },
+		FlushEnd:        d.flushed,
+	}
+}
+
+// flushed counts flushes that failed. While commits wait for them for long, the
+// database is given up: its users get an answer, and the next one starts over.
+func (d *database) flushed(info pdb.FlushInfo) {
+	if info.Err == nil {
+		d.flushErrors.Store(0)
+		return
+	}
+	if d.flushErrors.Add(1) >= maxFlushErrors && d.stalled.Load() > 0 {
+		go d.fail(info.Err)
+	}
+}
+
+// logger takes Pebble's log.
+type logger struct {
+	d   *database
+	log interface {
+		Error(msg string, args ...any)
+		Debug(msg string, args ...any)
+	}
+}
+
+func (l logger) Infof(format string, args ...any) {
+	l.log.Debug("pebble: " + fmt.Sprintf(format, args...))
+}
+func (l logger) Errorf(format string, args ...any) {
+	if !l.d.fence.down.Load() {
+		l.log.Error("pebble: " + fmt.Sprintf(format, args...))
+	}
+}
+
+// Fatalf is called where Pebble cannot go on. It may return, see database.
+func (l logger) Fatalf(format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	l.d.fence.lower()
+	go l.d.fail(err)
+}
