@@ -27,6 +27,7 @@ func batchOf(n int) []*job.Job {
 }
 
 func perJob(b *testing.B, n int) {
+	b.Helper()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/job")
 }
 

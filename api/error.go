@@ -38,15 +38,13 @@ func FromError(err error) *musterv1.Error {
 		return nil
 	}
 	m := &musterv1.Error{Kind: kindOf(err).String(), Message: valid(err.Error())}
-	var e *job.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*job.Error](err); ok {
 		m.Op, m.Subject, m.RetryAfter = valid(e.Op), valid(e.Subject), FromDuration(e.RetryAfter)
 		if e.Err != nil {
 			m.Cause = valid(e.Err.Error())
 		}
 	}
-	var item *ItemError
-	if errors.As(err, &item) {
+	if item, ok := errors.AsType[*ItemError](err); ok {
 		m.Item, m.Line = i32(item.Item), item.Line
 	}
 	return m
@@ -67,7 +65,7 @@ func ToError(m *musterv1.Error) error {
 		e.Op, e.Subject, e.Err = m.Op, m.Subject, &remote{text: m.Cause, is: sentinel(kind, m.Cause)}
 	}
 	if m.Item > 0 || m.Line > 0 {
-		e.Err = &remoteItem{error: e.Err, item: &ItemError{Item: int(m.Item), Line: m.Line, Err: e.Err}}
+		e.Err = &itemError{error: e.Err, item: &ItemError{Item: int(m.Item), Line: m.Line, Err: e.Err}}
 	}
 	return e
 }
@@ -147,13 +145,13 @@ type remote struct {
 func (r *remote) Error() string { return r.text }
 func (r *remote) Unwrap() error { return r.is }
 
-// remoteItem is an error whose text names its item already.
-type remoteItem struct {
+// itemError is an error whose text names its item already.
+type itemError struct {
 	error
 	item *ItemError
 }
 
-func (r *remoteItem) Unwrap() error { return r.item }
+func (r *itemError) Unwrap() error { return r.item }
 
 var sentinels = []error{
 	job.ErrLostLease, job.ErrNoJob, job.ErrNoQueue, job.ErrDraining,

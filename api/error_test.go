@@ -42,7 +42,7 @@ func TestTestableErrorsSurviveTheWire(t *testing.T) {
 			}
 		}
 		for _, other := range []error{job.ErrLostLease, job.ErrNoJob} {
-			if other != want && errors.Is(api.FromStatus(api.Status(want)), other) {
+			if !errors.Is(other, want) && errors.Is(api.FromStatus(api.Status(want)), other) {
 				t.Errorf("%v came back as %v too", want, other)
 			}
 		}

@@ -36,7 +36,7 @@ func ParseKey(text string) (job.Key, error) {
 }
 
 func printable(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] < ' ' || s[i] >= 0x7f {
 			return printableUnicode(s)
 		}

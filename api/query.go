@@ -44,7 +44,7 @@ func queryPath(fields protoreflect.FieldDescriptors, name string) (string, error
 			return "filter." + path, nil
 		}
 	}
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		if name[i] == '.' {
 			if f := fields.ByName(protoreflect.Name(name[:i])); f != nil && f.Message() != nil {
 				path, err := queryPath(f.Message().Fields(), name[i+1:])

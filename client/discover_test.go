@@ -83,8 +83,8 @@ func TestDefaultData(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	t.Setenv("XDG_STATE_HOME", "")
-	t.Setenv("HOME", "/home/x")
-	if got := client.DefaultData(); got != "/home/x/.local/state/muster" {
+	t.Setenv("HOME", "/h/x")
+	if got := client.DefaultData(); got != "/h/x/.local/state/muster" {
 		t.Errorf("got %s", got)
 	}
 }

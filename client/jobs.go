@@ -45,7 +45,7 @@ func (n *Namespace) List(ctx context.Context, f Filter, d Detail) iter.Seq2[*Inf
 // the next one, empty at the end. The size is at most 1000; zero is the server's.
 func (n *Namespace) Page(ctx context.Context, f Filter, d Detail, size int, token string) ([]*Info, string, error) {
 	return n.page(ctx, &musterv1.ListJobsRequest{
-		Namespace: n.name, Filter: f.message(), PageSize: int32(size), PageToken: token, //nolint:gosec // the server refuses what is absurd
+		Namespace: n.name, Filter: f.message(), PageSize: int32(size), PageToken: token,
 		Output: d.Output, Environment: d.Environment, Brief: d.Brief,
 	})
 }
@@ -124,7 +124,7 @@ type Outcome struct {
 // too many to look at all, partial is true and the counts are lower bounds.
 func (n *Namespace) Outcomes(ctx context.Context, f Filter, limit int, d Detail) (list []Outcome, partial bool, err error) {
 	m, err := call(ctx, n.c, n.c.jobs.ListOutcomes, &musterv1.ListOutcomesRequest{
-		Namespace: n.name, Filter: f.message(), Limit: int32(limit), //nolint:gosec // the server refuses what is absurd
+		Namespace: n.name, Filter: f.message(), Limit: int32(limit),
 		Output: d.Output, Environment: d.Environment,
 	})
 	if err != nil {

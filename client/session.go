@@ -302,7 +302,7 @@ func (s *Session) toSend(open *musterv1.OpenSession, asking bool) *musterv1.Work
 		s.sent += n
 	}
 	if ask {
-		m.Credits = uint32(s.owed) //nolint:gosec // at most Credits
+		m.Credits = uint32(s.owed)
 		s.owed = 0
 	}
 	return m

@@ -171,7 +171,7 @@ func (w *Worker) Reserve(ctx context.Context, count int, wait time.Duration, wan
 	asked := time.Now()
 	m, err := call(ctx, w.n.c, w.n.c.work.Reserve, &musterv1.ReserveRequest{
 		Namespace: w.n.name, Worker: w.name, About: w.about, Session: w.session, Sequence: w.sequence,
-		N: uint32(max(count, 0)), Wait: api.FromDuration(wait), Lease: api.FromDuration(want.Lease), Want: want.message(), //nolint:gosec // the server refuses what is absurd
+		N: uint32(max(count, 0)), Wait: api.FromDuration(wait), Lease: api.FromDuration(want.Lease), Want: want.message(),
 	})
 	if err != nil {
 		return nil, err
