@@ -53,6 +53,11 @@ func (o *overlay) trim(reach uint64) {
 // store's Reach.
 func (s *State) TrimOverlay(reach uint64) { s.recent.trim(reach) }
 
+// FinishedLately is what is remembered of a key in history that the store's index
+// may not know yet: the end number of its finished job, zero if that was taken
+// out. known is false when the index knows.
+func (s *State) FinishedLately(d job.Digest) (end uint64, known bool) { return s.recent.find(d) }
+
 // complete ends a live job: it moves to history.
 func (s *State) complete(slot uint32, r *rec, c Cause) {
 	from := r.state

@@ -11,6 +11,7 @@ type Filter struct {
 	Queue  job.QueueID
 	Group  job.GroupID
 	Kind   job.KindID
+	Shape  job.ShapeID
 	Worker job.WorkerID
 	Reason job.Reason
 }
@@ -98,7 +99,8 @@ func (s *State) matches(f *Filter, r *rec) bool {
 	if f.Group != 0 && s.groups.rows[r.group].ID != f.Group {
 		return false
 	}
-	if sh := s.shapes.rows[r.shape]; f.Queue != 0 && sh.Queue != f.Queue || f.Kind != 0 && sh.Kind != f.Kind {
+	if sh := s.shapes.rows[r.shape]; f.Queue != 0 && sh.Queue != f.Queue || f.Kind != 0 && sh.Kind != f.Kind ||
+		f.Shape != 0 && sh.ID != f.Shape {
 		return false
 	}
 	if f.Worker == 0 {

@@ -1,0 +1,32 @@
+package agent
+
+import "time"
+
+// pace finds out how many jobs to have ahead: about a second of work, so that
+// short commands never wait for the network and long ones are not hoarded.
+type pace struct {
+	max    int
+	mean   float64 // seconds a command takes, moving average
+	wanted int
+	said   int // what the server was told last
+}
+
+// ended takes note of a command that ran for d, while n ran at once.
+func (p *pace) ended(d time.Duration, n int) {
+	const weight = 0.1
+	s := max(d.Seconds(), 1e-4)
+	if p.mean == 0 {
+		p.mean = s
+	}
+	p.mean += weight * (s - p.mean)
+	p.wanted = min(p.max, int(float64(n)/p.mean))
+}
+
+// changed reports whether the server should hear of a new wish now rather than
+// with the next heartbeat.
+func (p *pace) changed() bool {
+	return p.wanted > 2*p.said+1 || 2*p.wanted+1 < p.said
+}
+
+// told notes that the server knows.
+func (p *pace) told() { p.said = p.wanted }

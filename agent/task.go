@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/muster-queue/muster/agent/home"
+	"github.com/muster-queue/muster/agent/run"
+	v1 "github.com/muster-queue/muster/api/muster/v1"
+	"github.com/muster-queue/muster/job"
+)
+
+// task is an attempt the agent has: waiting for room, running, or ended and not
+// yet acknowledged by the server.
+type task struct {
+	grant *v1.Grant
+	id    job.AttemptID
+	job   *job.Job
+	needs job.Resources
+	lease time.Duration
+	// deadline is when, on the clock since boot, the lease ends.
+	deadline time.Duration
+
+	started bool
+	stop    context.CancelCauseFunc // while it runs
+	began   time.Time
+}
+
+// newTask reads a grant.
+func newTask(g *v1.Grant) (*task, error) {
+	t := &task{
+		grant: g, id: job.AttemptID{Epoch: g.Epoch, N: g.N}, job: new(job.Job), needs: g.Needs,
+		lease: time.Duration(g.Lease), deadline: time.Duration(g.Clock) + time.Duration(g.Lease),
+	}
+	if err := job.Decode(g.Encoded, t.job); err != nil {
+		return nil, job.Wrap(err, "read the job of attempt", t.id.String())
+	}
+	if t.job.Command == nil {
+		return nil, job.Errorf(job.Invalid, "attempt %s is of a job without a command", t.id)
+	}
+	return t, nil
+}
+
+// margin is what both sides keep between the end of a lease and what follows
+// from it: the larger of 2 s and 1 %.
+func margin(lease time.Duration) time.Duration {
+	return max(2*time.Second, lease/100)
+}
+
+// until is when everything the task started must have ended.
+func (t *task) until() time.Duration { return t.deadline - margin(t.lease) }
+
+// renew counts the lease from a reading of the clock that the server processed.
+// Readings may come late; a deadline never moves back.
+func (t *task) renew(reading time.Duration) {
+	t.deadline = max(t.deadline, reading+t.lease)
+}
+
+// expired reports whether the attempt may not begin any more.
+func (t *task) expired() bool { return home.Now() >= t.until() }
+
+func (t *task) ref() *v1.HeldAttempt {
+	return &v1.HeldAttempt{Epoch: t.grant.Epoch, N: t.grant.N, Seq: t.grant.Seq, Started: t.started}
+}
+
+// spec is the task for package run.
+func (t *task) spec(env []string, started func(pid int)) run.Spec {
+	return run.Spec{
+		Attempt: t.id, Number: t.grant.Number, Queue: t.grant.Queue, Key: t.job.Key, Group: t.job.Group,
+		Command: t.job.Command, Needs: t.needs, Time: time.Duration(t.grant.Time),
+		Until: t.until(), Env: env, Started: started,
+	}
+}
+
+// report is an empty report of the task.
+func (t *task) report(action v1.Report_Action) *v1.Report {
+	return &v1.Report{Epoch: t.grant.Epoch, N: t.grant.N, Seq: t.grant.Seq, Action: action}
+}
+
+// action is what a result means for the queue.
+func action(r *job.Result) v1.Report_Action {
+	switch {
+	case r.Reason == job.ReasonNone:
+		return v1.Report_complete
+	case r.Reason.Final():
+		return v1.Report_bury
+	}
+	return v1.Report_release
+}

@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
+)
+
+// Add adds jobs as one unit: when it returns without an error, they are durable.
+// Checking, encoding and looking up finished keys happen here, in the caller's
+// goroutine, so that the writer only moves small records.
+func (n *Namespace) Add(ctx context.Context, r AddRequest) (*AddResult, error) {
+	if err := n.engine.Health(); err != nil {
+		return nil, err
+	}
+	if r.RequestID != "" {
+		if answer, err := recalled[AddResult](ctx, n, r.Client, r.RequestID); answer != nil || err != nil {
+			return answer, err
+		}
+	}
+	p := &adding{ns: n, request: r, result: &AddResult{Items: make([]AddItem, len(r.Jobs))}}
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	for round := 0; len(p.todo) > 0; round++ {
+		if round == maxAddRounds {
+			return nil, job.Errorf(job.Unavailable, "these jobs keep being changed by others meanwhile; try again")
+		}
+		if err := p.lookUp(); err != nil {
+			return nil, err
+		}
+		if err := p.submit(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return p.result, nil
+}
+
+// maxAddRounds bounds how often items are looked up again because history moved
+// on between their look-up and their turn; once is rare.
+const maxAddRounds = 10
+
+// adding is an add under way.
+type adding struct {
+	ns      *Namespace
+	request AddRequest
+	result  *AddResult
+	bytes   int64
+
+	// todo are the items not settled yet; index is their place in the request.
+	todo  []queue.Prepared
+	index []int
+}
+
+// check normalises, validates and encodes every job. Without Partial the first
+// bad one is the error, and nothing is added.
+func (p *adding) check() error {
+	p.todo = make([]queue.Prepared, 0, len(p.request.Jobs))
+	p.index = make([]int, 0, len(p.request.Jobs))
+	for i, j := range p.request.Jobs {
+		prepared, err := prepare(j)
+		if err != nil && !p.request.Partial {
+			return &ItemError{Index: i, Err: err}
+		}
+		if err != nil {
+			p.result.Items[i] = AddItem{Key: j.Key, Err: err}
+			p.result.Failed++
+			continue
+		}
+		p.bytes += int64(len(prepared.Body))
+		p.todo = append(p.todo, prepared)
+		p.index = append(p.index, i)
+	}
+	return nil
+}
+
+// ItemError says which job of a request is bad; Index counts from zero.
+type ItemError struct {
+	Index int
+	Err   error
+}
+
+func (e *ItemError) Error() string { return e.Err.Error() }
+func (e *ItemError) Unwrap() error { return e.Err }
+
+// prepare makes a job ready for the writer.
+func prepare(j *job.Job) (queue.Prepared, error) {
+	j.Normalise()
+	if err := j.Validate(); err != nil {
+		return queue.Prepared{}, err
+	}
+	if err := unsupported(j); err != nil {
+		return queue.Prepared{}, err
+	}
+	body, err := job.Encode(make([]byte, 0, 192), j)
+	if err != nil {
+		return queue.Prepared{}, err
+	}
+	if limit := maxBody(j); len(body) > limit {
+		return queue.Prepared{}, job.Errorf(job.Invalid, "the job is described in %d bytes; at most %d", len(body), limit)
+	}
+	return queue.Prepared{Job: j, Digest: job.DigestOf(j.Queue, j.Key), Body: body}, nil
+}
+
+func maxBody(j *job.Job) int {
+	if j.Command == nil {
+		return job.MaxData + job.MaxKey + 4096
+	}
+	return job.MaxJob
+}
+
+// unsupported refuses what the vocabulary has a place for but this release
+// cannot honour: running such a job as if it were not asked for would be wrong.
+func unsupported(j *job.Job) error {
+	var what string
+	switch c := j.Command; {
+	case len(j.Dependencies) > 0:
+		what = "dependencies"
+	case len(j.Limits) > 0:
+		what = "limits"
+	case c != nil && len(c.Mounts) > 0:
+		what = "mounts"
+	case c != nil && len(c.Inputs)+len(c.Outputs) > 0:
+		what = "staged inputs and outputs"
+	case c != nil && c.Emulate != "":
+		what = "the emulation of another batch system"
+	default:
+		return nil
+	}
+	return job.Errorf(job.Unimplemented, "this release does not do %s yet", what)
+}
+
+// lookUp asks history about the keys of what is to do.
+func (p *adding) lookUp() error {
+	digests := make([]job.Digest, len(p.todo))
+	for i := range p.todo {
+		digests[i] = p.todo[i].Digest
+	}
+	ends := make([]uint64, len(p.todo))
+	reach := p.ns.store.Reach()
+	if err := p.ns.store.FindMany(digests, ends); err != nil {
+		return job.Wrap(err, "look up finished jobs", "")
+	}
+	for i := range p.todo {
+		t := &p.todo[i]
+		t.Reach = reach
+		if ends[i] != 0 { // else keep what the writer said it needs
+			t.Found, t.End = true, max(t.End, ends[i])
+		}
+		if err := p.readFinished(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readFinished reads the history record that replacing or running again needs.
+func (p *adding) readFinished(t *queue.Prepared) error {
+	t.Finished = nil
+	if !t.Found || p.request.Existing == job.ExistingKeep {
+		return nil
+	}
+	f, err := p.ns.store.Finished(t.End)
+	if job.IsKind(err, job.NotFound) {
+		t.Found, t.End = false, 0
+		return nil
+	}
+	if err == nil {
+		t.Finished = &f
+	}
+	return err
+}
+
+// submit has the writer add what is to do, and keeps what must be done again.
+func (p *adding) submit(ctx context.Context) error {
+	opts := queue.AddOptions{Existing: p.request.Existing, Kick: p.request.Kick}
+	_, err := callSized(ctx, p.ns, normal, p.bytes, p.request.Wait, func(w *writer) (struct{}, error) {
+		return struct{}{}, p.turn(w, opts)
+	})
+	return err
+}
+
+// turn is the add's turn on the writer.
+func (p *adding) turn(w *writer, opts queue.AddOptions) error {
+	todo, index := p.todo, p.index
+	p.todo, p.index = nil, nil
+	for i, a := range w.state.Add(todo, opts) {
+		if a.Status == queue.AddStale || a.Status == queue.AddNeedFinished {
+			todo[i].Found, todo[i].End = a.Status == queue.AddNeedFinished, a.End
+			p.todo = append(p.todo, todo[i])
+			p.index = append(p.index, index[i])
+			continue
+		}
+		if err := p.settle(todo[i].Job.Key, index[i], &a); err != nil {
+			return err
+		}
+	}
+	w.feed()
+	for i := range p.result.Items {
+		w.refuseTooLarge(&p.result.Items[i])
+	}
+	if p.request.RequestID != "" && len(p.todo) == 0 {
+		return w.remember(p.request.Client, p.request.RequestID, p.result)
+	}
+	return nil
+}
+
+// settle notes what became of one job. A bound of the namespace that is reached
+// refuses the whole request unless Partial was asked for; the state machine
+// then adds none of it.
+func (p *adding) settle(key job.Key, index int, a *queue.Added) error {
+	r := p.result
+	switch a.Status {
+	case queue.AddRefused:
+		if !p.request.Partial {
+			return &ItemError{Index: index, Err: a.Err}
+		}
+		r.Failed++
+	case queue.AddedNew:
+		r.Added++
+	case queue.AddExisted:
+		r.Existed++
+	case queue.AddReplaced:
+		r.Replaced++
+	case queue.AddRerun:
+		r.Rerun++
+	case queue.AddKicked:
+		r.Kicked++
+	}
+	r.Items[index] = AddItem{Status: a.Status, Seq: a.Seq, Key: key, State: a.State, Err: a.Err}
+	return nil
+}

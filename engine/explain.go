@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/schedule"
+)
+
+// Explanation is why a job is not running (or that it is).
+type Explanation struct {
+	State job.State
+	// Summary is one sentence for people.
+	Summary   string
+	Obstacles []Obstacle
+}
+
+// Obstacle is one thing in the way, with the word programs know it by and the
+// time it ends, where that is known.
+type Obstacle struct {
+	Word, Text string
+	Until      time.Time
+}
+
+// Explain says why a job is not running. It asks the very code that schedules.
+func (n *Namespace) Explain(ctx context.Context, id JobID) (*Explanation, error) {
+	f, err := n.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if f.end != 0 {
+		return &Explanation{State: job.Complete, Summary: "It is complete; it ended at " + f.ended.Std().Format(time.DateTime) + " UTC."}, nil
+	}
+	return call(ctx, n, normal, func(w *writer) (*Explanation, error) {
+		l, ok := w.state.BySeq(f.live.Seq)
+		if !ok {
+			return nil, job.Wrap(job.ErrNoJob, "explain job", id.String())
+		}
+		e := &Explanation{State: l.State}
+		w.explain(e, &l)
+		if e.Summary == "" && len(e.Obstacles) > 0 {
+			e.Summary = e.Obstacles[0].Text
+		}
+		return e, nil
+	})
+}
+
+func (e *Explanation) add(word string, until job.Time, format string, args ...any) {
+	e.Obstacles = append(e.Obstacles, Obstacle{Word: word, Text: fmt.Sprintf(format, args...), Until: until.Std()})
+}
+
+func (w *writer) explain(e *Explanation, l *job.Live) {
+	now := w.state.Now()
+	switch l.State {
+	case job.Running:
+		e.Summary = fmt.Sprintf("It is running, for %v, as attempt %d%s.", now.Sub(l.Started).Round(time.Second), l.Number, w.on(l))
+	case job.Reserved:
+		e.add("held", 0, "It is assigned%s and waits there for its turn.", w.on(l))
+	case job.Lost:
+		w.explainLost(e, l)
+	case job.Delayed:
+		e.add("delayed", l.Due, "It is delayed for another %v%s; a kick makes it ready now.", l.Due.Sub(now).Round(time.Second), afterFailure(l))
+	case job.Buried:
+		e.add("buried", 0, "It is buried (%s) and waits for a person: kick it to try again.", buriedFor(l))
+	case job.Blocked:
+		e.add("blocked", 0, "It waits for other jobs to end.")
+	case job.Ready:
+		w.explainReady(e, l)
+	}
+}
+
+func (w *writer) on(l *job.Live) string {
+	row, ok := w.state.Worker(l.Worker)
+	if !ok {
+		return ""
+	}
+	return " on " + row.Name
+}
+
+func (w *writer) explainLost(e *Explanation, l *job.Live) {
+	if l.Flags&job.FlagHold != 0 {
+		e.add("lost", 0, "Its worker fell silent, and its policy is to hold: cancel or kick it once you know that its command is dead.")
+		return
+	}
+	e.add("lost", 0, "Its worker fell silent%s; it is tried again when its lease has ended, or at once if you cancel it, which says that its command is dead, and kick it.", w.on(l))
+}
+
+func afterFailure(l *job.Live) string {
+	if l.Failures == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" after failure %d (%s)", l.Failures, l.Reason)
+}
+
+func buriedFor(l *job.Live) string {
+	if l.Reason == job.ReasonExit {
+		return fmt.Sprintf("%s: exit code %d", l.Reason, l.Exit)
+	}
+	return l.Reason.String()
+}
+
+func (w *writer) explainReady(e *Explanation, l *job.Live) {
+	m := w.state.Meta()
+	if m.Draining {
+		e.add("draining", 0, "The server is draining: it gives out no jobs.")
+	}
+	if m.Paused {
+		e.add("paused", 0, "The namespace is paused; resume it.")
+	}
+	x := w.sched.Explain(l.Shape, schedule.Item{Seq: l.Seq, Priority: l.Priority, Place: l.Place, Group: l.Group}, w.state.Now())
+	if x.Cause != schedule.CauseNext && x.Cause != schedule.CauseUnknown {
+		e.add(x.Cause.String(), x.Start, "%s", x)
+	}
+	if len(e.Obstacles) == 0 {
+		e.Summary = "It is ready and next in line."
+	}
+}

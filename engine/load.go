@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"hash/maphash"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
+	"github.com/muster-queue/muster/schedule"
+)
+
+// load opens a namespace and starts its writer.
+func (e *Engine) load(ctx context.Context, name string) (*Namespace, error) {
+	st, err := e.store.Open(ctx, name)
+	if err != nil {
+		return nil, job.Wrap(err, "open namespace", name)
+	}
+	n := &Namespace{
+		name:    name,
+		engine:  e,
+		cfg:     e.cfg,
+		store:   st,
+		inbox:   newInbox(e.cfg),
+		bodies:  newPayloads(st, e.cfg.PayloadCache),
+		stopped: make(chan struct{}),
+	}
+	n.touch()
+	w := &writer{ns: n, cfg: &n.cfg, log: e.log}
+	if err := w.load(ctx); err != nil {
+		_ = st.Close()
+		return nil, job.Wrap(err, "load namespace", name)
+	}
+	go w.run()
+	return n, nil
+}
+
+// load fills the writer from the store; nothing of what was before is kept.
+func (w *writer) load(ctx context.Context) error {
+	began := w.cfg.Clock.Mono()
+	state := queue.New(w.cfg.Queue)
+	if err := w.ns.store.Load(ctx, state); err != nil {
+		return err
+	}
+	clock, err := newEngineTime(w.cfg.Clock, state.Meta().Clock, w.cfg.MaxClockStep, w.cfg.AcceptClock)
+	if err != nil {
+		return err
+	}
+	if err := state.Loaded(clock.now(), w.ns.store.Epoch(), new(maphash.Hash).Sum64()); err != nil {
+		return err
+	}
+	w.state, w.time, w.loaded = state, clock, clock.now()
+	w.sched = schedule.New(w.cfg.Schedule)
+	w.sessions = map[job.WorkerID]*Session{}
+	w.waiters = waiters{}
+	w.sizes = newSizeCheck(w.cfg.ResourceGrace)
+	w.more = true
+	for fed := -1; fed != 0; {
+		feeds := w.state.Feed()
+		fed = len(feeds)
+		for i := range feeds {
+			w.feedOne(&feeds[i])
+		}
+	}
+	events := newEventLog(w.ns.store.Epoch(), w.cfg.WatchBuffer, state.Counts())
+	w.ns.log.Store(events)
+	w.out = newCommitter(w.cfg.Inflight, events)
+	counts := state.Counts()
+	w.log.Info("namespace loaded", "namespace", w.ns.name, "live", counts.Live(), "complete", counts[job.Complete],
+		"in", (w.cfg.Clock.Mono() - began).Round(time.Millisecond))
+	return nil
+}

@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
+)
+
+// Pause stops giving out jobs; running ones go on. It is kept over restarts.
+func (n *Namespace) Pause(ctx context.Context) error {
+	return n.mode(ctx, func(s *queue.State) { s.Pause() })
+}
+
+// Resume ends a pause and a drain.
+func (n *Namespace) Resume(ctx context.Context) error {
+	return n.mode(ctx, func(s *queue.State) { s.Resume(); s.Drain(false) })
+}
+
+func (n *Namespace) mode(ctx context.Context, set func(*queue.State)) error {
+	_, err := call(ctx, n, urgent, func(w *writer) (struct{}, error) {
+		set(w.state)
+		w.fresh = true // whoever waits may be served now
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// Drain gives out no more jobs and tells how many still run, and the time until
+// the slowest of them should end. It may be repeated to see the progress.
+func (n *Namespace) Drain(ctx context.Context) (DrainStatus, error) {
+	return call(ctx, n, urgent, func(w *writer) (DrainStatus, error) {
+		w.state.Drain(true)
+		for _, q := range w.waiters.list {
+			q.err = job.ErrDraining
+			w.settle(q, nil)
+		}
+		w.waiters = waiters{}
+		held, rest := w.state.Progress()
+		return DrainStatus{Running: int(held), SlowestEnds: rest}, nil
+	})
+}
+
+// Stats are the namespace's figures.
+func (n *Namespace) Stats(ctx context.Context) (Stats, error) {
+	return call(ctx, n, normal, func(w *writer) (Stats, error) {
+		m := w.state.Meta()
+		_, rest := w.state.Progress()
+		s := Stats{Epoch: m.Epoch, Counts: w.state.Counts(), Agents: len(w.sessions), Paused: m.Paused, Mode: "started", SlowestEnds: rest}
+		if m.Draining {
+			s.Mode = "draining"
+		}
+		return s, nil
+	})
+}
+
+// HasAgents reports whether an agent is attached.
+func (n *Namespace) HasAgents(ctx context.Context) (bool, error) {
+	return call(ctx, n, normal, func(w *writer) (bool, error) { return len(w.sessions) > 0, nil })
+}
+
+// SetQueue creates or changes a queue.
+func (n *Namespace) SetQueue(ctx context.Context, def job.Queue) error {
+	if err := def.Validate(); err != nil {
+		return err
+	}
+	_, err := call(ctx, n, normal, func(w *writer) (struct{}, error) {
+		_, err := w.state.SetQueue(def)
+		w.feed()
+		w.fresh = true
+		return struct{}{}, err
+	})
+	return err
+}
+
+// UpdateQueue changes a queue that exists: edit gets its present definition.
+func (n *Namespace) UpdateQueue(ctx context.Context, name string, edit func(*job.Queue)) error {
+	_, err := call(ctx, n, normal, func(w *writer) (struct{}, error) {
+		q, ok := w.state.QueueNamed(name)
+		if !ok {
+			return struct{}{}, job.Wrap(job.ErrNoQueue, "change queue", name)
+		}
+		def, _ := w.state.Queue(job.QueueID(q.ID))
+		edit(&def)
+		if err := def.Validate(); err != nil {
+			return struct{}{}, err
+		}
+		_, err := w.state.SetQueue(def)
+		w.feed()
+		w.fresh = true
+		return struct{}{}, err
+	})
+	return err
+}
+
+// Queue is one queue with its counters.
+func (n *Namespace) Queue(ctx context.Context, name string) (QueueInfo, error) {
+	return call(ctx, n, normal, func(w *writer) (QueueInfo, error) {
+		q, ok := w.state.QueueNamed(name)
+		if !ok {
+			return QueueInfo{}, job.Wrap(job.ErrNoQueue, "get queue", name)
+		}
+		def, _ := w.state.Queue(job.QueueID(q.ID))
+		return QueueInfo{Queue: def, Counts: q.Counts}, nil
+	})
+}
+
+// Queues lists queues in the order of their names, after one.
+func (n *Namespace) Queues(ctx context.Context, after string, limit int) ([]QueueInfo, error) {
+	if limit <= 0 || limit > MaxPage {
+		limit = MaxPage
+	}
+	return call(ctx, n, normal, func(w *writer) ([]QueueInfo, error) {
+		var all []QueueInfo
+		for _, q := range w.state.Queues(after, limit) {
+			def, _ := w.state.Queue(job.QueueID(q.ID))
+			all = append(all, QueueInfo{Queue: def, Counts: q.Counts})
+		}
+		return all, nil
+	})
+}
+
+// DeleteQueue deletes a queue. One that has jobs is refused unless all is set,
+// which deletes them too; held jobs always refuse it.
+func (n *Namespace) DeleteQueue(ctx context.Context, name string, all bool) error {
+	info, err := n.Queue(ctx, name)
+	if err != nil {
+		return err
+	}
+	if all && info.Counts[job.Complete] > 0 {
+		filter := Selector{Filter: &Filter{Queue: name, States: []job.State{job.Complete}}}
+		if _, err := n.Delete(ctx, filter, false); err != nil {
+			return err
+		}
+	}
+	for {
+		more, err := call(ctx, n, normal, func(w *writer) (bool, error) {
+			more, err := w.state.DeleteQueue(name, all, scanPage)
+			w.feed()
+			return more, err
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// Workers lists the present workers in the order of their names, after one.
+func (n *Namespace) Workers(ctx context.Context, after string, limit int) ([]WorkerInfo, error) {
+	if limit <= 0 || limit > MaxPage {
+		limit = MaxPage
+	}
+	return call(ctx, n, normal, func(w *writer) ([]WorkerInfo, error) {
+		var all []WorkerInfo
+		for _, row := range w.state.Workers(after, limit) {
+			all = append(all, w.workerInfo(&row))
+		}
+		return all, nil
+	})
+}
+
+// Worker is one worker by name.
+func (n *Namespace) Worker(ctx context.Context, name string) (WorkerInfo, error) {
+	return call(ctx, n, normal, func(w *writer) (WorkerInfo, error) {
+		row, ok := w.state.WorkerNamed(name)
+		if !ok {
+			return WorkerInfo{}, job.Errorf(job.NotFound, "no worker is called %q", name)
+		}
+		return w.workerInfo(&row), nil
+	})
+}
+
+func (w *writer) workerInfo(row *queue.WorkerInfo) WorkerInfo {
+	i := WorkerInfo{Worker: row.Worker, ID: row.ID, Heard: row.Heard.Std(), Held: row.Held}
+	i.Connected = w.sessions[row.ID] != nil || !row.Agent && !row.Silent
+	if row.Agent {
+		i.Free = row.Capacity.Clone()
+		for _, h := range w.state.Held(row.ID) {
+			if shape, ok := w.state.Shape(h.Shape); ok && h.State != job.Reserved {
+				i.Free.Sub(shape.Needs)
+			}
+		}
+	}
+	return i
+}
+
+// PutBlob stores content (a captured environment) under its digest, once.
+func (n *Namespace) PutBlob(ctx context.Context, digest string, body []byte) error {
+	if has, err := n.store.HasBlob(digest); err != nil || has {
+		return err
+	}
+	_, err := callSized(ctx, n, normal, int64(len(body)), true, func(w *writer) (struct{}, error) {
+		w.blobs = append(w.blobs, job.Blob{Digest: digest, Body: body})
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// HasBlob reports whether content of that digest is stored.
+func (n *Namespace) HasBlob(digest string) (bool, error) { return n.store.HasBlob(digest) }
+
+// Now is the namespace's time.
+func (n *Namespace) Now(ctx context.Context) (time.Time, error) {
+	return call(ctx, n, normal, func(w *writer) (time.Time, error) { return w.state.Now().Std(), nil })
+}

@@ -1,0 +1,259 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
+	"github.com/muster-queue/muster/schedule"
+)
+
+// MaxReserve is the most jobs one reserve is given.
+const MaxReserve = 1000
+
+// waiter is a reserve that waits for its first job.
+type waiter struct {
+	request *ReserveRequest
+	worker  job.WorkerID
+	grants  []queue.Grant
+	err     error
+	// settled is closed when grants or err are decided and durable.
+	settled chan struct{}
+	over    bool // decided, on its way out
+}
+
+// waiters are the reserves that wait, in order of arrival; untried is how many
+// of the first have yet to be tried since something became ready.
+type waiters struct {
+	list    []*waiter
+	untried int
+}
+
+// waitersATurn bounds how many waiting reserves one turn tries.
+const waitersATurn = 256
+
+func (q *waiters) len() int { return len(q.list) }
+
+func (q *waiters) failAll(err error) {
+	for _, r := range q.list {
+		r.err, r.over = err, true
+		close(r.settled)
+	}
+	q.list = nil
+}
+
+func (q *waiters) remove(r *waiter) {
+	if i := slices.Index(q.list, r); i >= 0 {
+		q.list = slices.Delete(q.list, i, i+1)
+	}
+}
+
+// Reserve takes up to N jobs for a pulling worker, waiting for the first as long
+// as asked. No jobs in time is an empty answer, not an error.
+func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, error) {
+	if err := checkReserve(&r); err != nil {
+		return nil, err
+	}
+	q := &waiter{request: &r, settled: make(chan struct{})}
+	_, err := call(ctx, n, normal, func(w *writer) (struct{}, error) { return struct{}{}, w.reserve(q) })
+	if err != nil {
+		return nil, err
+	}
+	if err := n.await(ctx, q); err != nil {
+		return nil, err
+	}
+	return n.fillGrants(q.grants)
+}
+
+func checkReserve(r *ReserveRequest) error {
+	if r.N == 0 {
+		r.N = 1
+	}
+	if r.N < 0 || r.N > MaxReserve {
+		return job.Errorf(job.Invalid, "reserve: %d jobs; ask for 1 to %d", r.N, MaxReserve)
+	}
+	if r.Lease != 0 && (r.Lease < job.MinLease || r.Lease > job.MaxLease) {
+		return job.Errorf(job.Invalid, "reserve: a lease of %v; it must be between %v and %v", r.Lease, job.MinLease, job.MaxLease)
+	}
+	return job.CheckName("worker", r.Worker.Name)
+}
+
+// await waits until the reserve is settled, its time is over, or the caller has
+// gone; whoever goes takes the waiter out first, so that no grant is lost on it.
+func (n *Namespace) await(ctx context.Context, q *waiter) error {
+	var over <-chan time.Time
+	if wait := q.request.Wait; wait >= 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-q.settled:
+		return q.err
+	case <-over:
+	case <-ctx.Done():
+	}
+	stop := func(w *writer) {
+		if !q.over {
+			q.over = true
+			w.waiters.remove(q)
+			w.later(func() { close(q.settled) })
+		}
+	}
+	if err := n.post(context.WithoutCancel(ctx), urgent, stop); err != nil {
+		return err
+	}
+	<-q.settled
+	return q.err
+}
+
+// reserve is a new reserve's first try, or the repeat of an earlier one.
+func (w *writer) reserve(q *waiter) error {
+	r := q.request
+	if w.state.Meta().Draining {
+		return job.ErrDraining
+	}
+	q.worker, _ = w.state.Join(r.Worker)
+	if err := w.state.Heard(q.worker); err != nil {
+		return err
+	}
+	if r.Session != "" {
+		if grants, known := w.state.RepeatReserve(r.Session, r.Sequence); known {
+			w.settle(q, grants)
+			return nil
+		}
+	}
+	if !w.idle() && w.tryReserve(q) {
+		return nil
+	}
+	if r.Wait == 0 {
+		w.settle(q, nil)
+		return nil
+	}
+	w.waiters.list = append(w.waiters.list, q)
+	return nil
+}
+
+// settle decides a reserve; it gets its answer when the turn is durable.
+func (w *writer) settle(q *waiter, grants []queue.Grant) {
+	q.over = true
+	q.grants = slices.Clone(grants)
+	w.done = append(w.done, func(err error) {
+		if err != nil {
+			q.err = err
+		}
+		close(q.settled)
+	})
+}
+
+// tryReserve gives the reserve what there is; false if that is nothing.
+func (w *writer) tryReserve(q *waiter) bool {
+	r := q.request
+	pull := schedule.Pull{Worker: q.worker, N: r.N, Command: r.Commands, Data: !r.Commands, Capacity: r.Capacity}
+	if !w.resolve(&pull, r) {
+		return false
+	}
+	placed, more := w.sched.Pull(w.state.Now(), pull)
+	w.more = w.more || more
+	grants := w.grant(placed, r.Lease)
+	if len(grants) == 0 {
+		return false
+	}
+	if r.Session != "" {
+		w.state.KeepReserve(r.Session, r.Sequence, grants)
+	}
+	w.settle(q, grants)
+	return true
+}
+
+// resolve turns the names of a reserve into numbers; false means that none of
+// the names exists, so that nothing can match.
+func (w *writer) resolve(p *schedule.Pull, r *ReserveRequest) bool {
+	for _, name := range r.Queues {
+		if q, ok := w.state.QueueNamed(name); ok {
+			p.Queues = append(p.Queues, job.QueueID(q.ID))
+		}
+	}
+	for _, name := range r.Groups {
+		if g, ok := w.state.GroupNamed(name); ok {
+			p.Groups = append(p.Groups, job.GroupID(g.ID))
+		}
+	}
+	for _, name := range r.Kinds {
+		if id, ok := w.state.KindNamed(name); ok {
+			p.Kinds = append(p.Kinds, id)
+		}
+	}
+	return (len(r.Queues) == 0 || len(p.Queues) > 0) &&
+		(len(r.Groups) == 0 || len(p.Groups) > 0) &&
+		(len(r.Kinds) == 0 || len(p.Kinds) > 0)
+}
+
+// grant turns placements into attempts. One that cannot be granted any more is
+// taken back from the scheduler.
+func (w *writer) grant(placed []schedule.Placement, lease time.Duration) []queue.Grant {
+	grants := make([]queue.Grant, 0, len(placed))
+	for _, p := range placed {
+		if g, ok := w.state.Grant(p.Seq, p.Worker, lease, p.Prefetched); ok {
+			grants = append(grants, g)
+			continue
+		}
+		w.sched.Release(p.Seq)
+		if l, ok := w.state.BySeq(p.Seq); ok && l.State == job.Ready {
+			w.sched.Push(l.Shape, schedule.Item{Seq: l.Seq, Priority: l.Priority, Place: l.Place, Group: l.Group})
+		}
+	}
+	w.feed()
+	return grants
+}
+
+// serveWaiters tries the waiting reserves after something became ready, a part
+// of them in each turn.
+func (w *writer) serveWaiters() {
+	list := w.waiters.list
+	if w.fresh {
+		w.waiters.untried = len(list)
+	}
+	n := min(w.waiters.untried, waitersATurn)
+	if n == 0 || w.idle() {
+		return
+	}
+	tried := list[:n:n]
+	left := append(make([]*waiter, 0, len(list)), list[n:]...)
+	for _, q := range tried {
+		if !w.tryReserve(q) {
+			left = append(left, q)
+		}
+	}
+	w.waiters.list = left
+	w.waiters.untried -= n
+	w.more = w.more || w.waiters.untried > 0
+}
+
+// idle reports whether nothing is given out at present.
+func (w *writer) idle() bool {
+	m := w.state.Meta()
+	return m.Paused || m.Draining
+}
+
+// fillGrants reads the descriptions of granted jobs.
+func (n *Namespace) fillGrants(granted []queue.Grant) ([]Grant, error) {
+	refs := make([]job.PayloadRef, len(granted))
+	for i, g := range granted {
+		refs[i] = job.PayloadRef{Seq: g.Seq, Version: g.Version}
+	}
+	bodies, err := n.bodies.take(refs)
+	if err != nil {
+		return nil, err
+	}
+	grants := make([]Grant, len(granted))
+	for i, g := range granted {
+		grants[i] = Grant{
+			Seq: g.Seq, Attempt: g.Attempt, Number: g.Number, Body: bodies[i],
+			Lease: g.Lease, Deadline: g.Deadline.Std(),
+		}
+	}
+	return grants, nil
+}

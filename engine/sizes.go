@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
+)
+
+// sizeCheck buries jobs that no present agent is large enough for, so that they
+// are reported and not queued for ever. With agents present, a job that is added
+// is checked at once; jobs that were there before wait a grace after the agents
+// changed, for a larger one may be on its way.
+type sizeCheck struct {
+	grace time.Duration
+	// due is when to look through all shapes; zero: nothing changed.
+	due job.Time
+}
+
+func newSizeCheck(grace time.Duration) sizeCheck { return sizeCheck{grace: grace} }
+
+func (c *sizeCheck) agentsChanged(now job.Time) { c.due = now.Add(c.grace) }
+
+func (c *sizeCheck) next() (job.Time, bool) { return c.due, c.due != 0 }
+
+// refuseTooLarge buries a job just added when it is too large.
+func (w *writer) refuseTooLarge(a *AddItem) {
+	if a.State != job.Ready || len(w.sessions) == 0 {
+		return
+	}
+	l, ok := w.state.BySeq(a.Seq)
+	if !ok || l.Flags&(job.FlagWait) != 0 || l.Flags&job.FlagCommand == 0 {
+		return
+	}
+	if _, tooLarge := w.sched.TooLarge(l.Shape); !tooLarge {
+		return
+	}
+	if err := w.state.Bury(l.Seq, job.ReasonResource); err == nil {
+		a.State = job.Buried
+		w.feed()
+	}
+}
+
+// sizesATurn bounds how many jobs one turn buries for being too large.
+const sizesATurn = 1000
+
+// checkSizes looks through all shapes when the grace is over.
+func (w *writer) checkSizes(now job.Time) {
+	if w.sizes.due == 0 || now < w.sizes.due || len(w.sessions) == 0 {
+		return
+	}
+	w.sizes.due = 0
+	short, more := w.sched.Impossible(sizesATurn)
+	buried := 0
+	for _, s := range short {
+		shape, ok := w.state.Shape(s.Shape)
+		if !ok || shape.Wait {
+			continue
+		}
+		left, _, done := w.state.Scan(0, queue.Filter{States: 1 << job.Ready, Shape: s.Shape}, sizesATurn-buried, sizesATurn*100)
+		for _, l := range left {
+			if w.state.Bury(l.Seq, job.ReasonResource) == nil {
+				buried++
+			}
+		}
+		more = more || !done
+	}
+	w.feed()
+	if more && buried > 0 {
+		w.sizes.due, w.more = now, true
+	}
+}

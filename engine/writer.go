@@ -1,0 +1,370 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
+	"github.com/muster-queue/muster/schedule"
+)
+
+// writer is the one goroutine that changes a namespace. A turn takes what waits
+// in the inbox, applies it, does what is due, places what can be placed, and
+// hands the whole to the committer as one batch.
+type writer struct {
+	ns    *Namespace
+	cfg   *Config
+	log   *slog.Logger
+	state *queue.State
+	sched *schedule.Scheduler
+	time  *engineTime
+	out   *committer
+	// loaded is when the leases of what was held at the load began to count.
+	loaded job.Time
+
+	sessions map[job.WorkerID]*Session
+	waiters  waiters
+	sizes    sizeCheck
+
+	// pending are commands taken from the inbox and not yet done.
+	pending [lanes][]op
+	// Of the present turn:
+	done    []func(error)
+	leaving []func()
+	bytes   int64
+	blobs   []job.Blob
+	began   time.Duration
+	// more says that this turn left work that is due now.
+	more bool
+	// broken is why the state is of no use: a commit failed, or a turn did.
+	broken error
+	// fresh says that something became ready in this turn.
+	fresh bool
+}
+
+// run is the writer's life.
+func (w *writer) run() {
+	defer close(w.ns.stopped)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !w.closing() {
+		w.sleep(timer)
+		if w.broken == nil {
+			w.turn()
+		}
+		if w.broken != nil && !w.reload() {
+			return
+		}
+	}
+	w.finish()
+}
+
+// closing reports whether the inbox was closed and everything in it done.
+func (w *writer) closing() bool {
+	return w.ns.inbox.isClosed() && len(w.pending[urgent])+len(w.pending[normal]) == 0
+}
+
+// sleep waits until there is something to do.
+func (w *writer) sleep(timer *time.Timer) {
+	if w.more || len(w.pending[urgent])+len(w.pending[normal]) > 0 {
+		select {
+		case err := <-w.out.failed:
+			w.broken = err
+		default:
+		}
+		return
+	}
+	var due <-chan time.Time
+	if at, ok := w.nextTime(); ok {
+		timer.Reset(max(0, w.time.wait(at)))
+		due = timer.C
+	}
+	select {
+	case <-w.ns.inbox.wake:
+	case <-due:
+	case err := <-w.out.failed:
+		w.broken = err
+	}
+}
+
+// nextTime is when the next timer of the state, the scheduler or the engine is due.
+func (w *writer) nextTime() (job.Time, bool) {
+	at, ok := w.state.NextTimer()
+	for _, next := range []func() (job.Time, bool){
+		func() (job.Time, bool) { return w.sched.NextWake(w.time.last) },
+		w.sizes.next,
+	} {
+		if t, has := next(); has && (!ok || t < at) {
+			at, ok = t, true
+		}
+	}
+	return at, ok
+}
+
+// turn does one slice of work. A panic in it is a defect: the state cannot be
+// trusted any more and is loaded anew, as after a failed commit.
+func (w *writer) turn() {
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.Error("a turn failed; the namespace is loaded again", "namespace", w.ns.name, "panic", p, "stack", string(debug.Stack()))
+			w.broken = job.Errorf(job.Internal, "a defect in muster: %v", p)
+		}
+	}()
+	w.take()
+	w.began = w.cfg.Clock.Mono()
+	now := w.time.now()
+	w.noticeStall(now)
+	w.state.Begin(now)
+	w.apply()
+	w.more = w.state.Expire(expireMax)
+	w.feed()
+	w.serveWaiters()
+	w.place()
+	w.checkSizes(now)
+	w.sendOrders()
+	w.commit()
+}
+
+// expireMax bounds the timers one turn does.
+const expireMax = 2000
+
+// stallBound is the lateness of a timer that means that the whole process stood
+// still: nobody could be heard for that long.
+const stallBound = time.Second
+
+// noticeStall gives time in which the server could not hear back to every lease,
+// before anything can end for its lack.
+func (w *writer) noticeStall(now job.Time) {
+	due, ok := w.state.NextTimer()
+	if !ok {
+		return
+	}
+	if late := now.Sub(due); late > stallBound {
+		w.log.Warn("the server stood still; leases are extended", "namespace", w.ns.name, "by", late)
+		w.state.Begin(now)
+		w.state.Shift(late)
+	}
+}
+
+// take gets what waits in the inbox, behind what is still pending.
+func (w *writer) take() {
+	var fresh [lanes][]op
+	w.ns.inbox.take(&fresh)
+	for l := range fresh {
+		w.pending[l] = append(w.pending[l], fresh[l]...)
+	}
+}
+
+// apply does commands until none are left or the slice or batch is full; the
+// urgent ones first, and all of them.
+func (w *writer) apply() {
+	for l := range w.pending {
+		did := 0
+		for _, o := range w.pending[l] {
+			if lane(l) == normal && w.full(did) {
+				break
+			}
+			w.do(o)
+			did++
+		}
+		w.pending[l] = drop(w.pending[l], did)
+	}
+}
+
+// do applies one command and lets the scheduler know at once.
+func (w *writer) do(o op) {
+	w.done = append(w.done, o.done)
+	o.do(w)
+	w.bytes += o.bytes
+	w.feed()
+}
+
+// full reports whether the turn has done enough. The clock is read rarely.
+func (w *writer) full(did int) bool {
+	if w.bytes >= int64(w.cfg.BatchBytes) {
+		return true
+	}
+	return did%16 == 15 && w.cfg.Clock.Mono()-w.began > w.cfg.Slice
+}
+
+func drop(ops []op, n int) []op {
+	left := copy(ops, ops[n:])
+	clear(ops[left:])
+	return ops[:left]
+}
+
+// commit hands the turn over to the committer.
+func (w *writer) commit() {
+	e := entry{done: w.done, leaving: w.leaving, counts: w.state.Counts()}
+	if events := w.state.Events(); len(events) > 0 {
+		e.events = append([]queue.Event(nil), events...)
+	}
+	w.done, w.leaving, w.bytes, w.fresh = nil, nil, 0, false
+	changes := w.state.Take()
+	changes.Blobs = append(changes.Blobs, w.blobs...)
+	w.blobs = nil
+	if !changes.Empty() {
+		c, err := w.ns.store.Commit(changes)
+		if err != nil {
+			c = failedCommit{err}
+		}
+		e.commit = c
+	}
+	if e.commit == nil && len(e.done) == 0 && len(e.leaving) == 0 {
+		return
+	}
+	w.send(e)
+	w.state.TrimOverlay(w.ns.store.Reach())
+}
+
+// send blocks while too many commits are under way; when the disk keeps it there
+// for long, nobody could be heard meanwhile.
+func (w *writer) send(e entry) {
+	before := w.cfg.Clock.Mono()
+	w.out.send(e)
+	if stood := w.cfg.Clock.Mono() - before; stood > stallBound {
+		w.state.Begin(w.time.now())
+		w.state.Shift(stood)
+	}
+}
+
+// failedCommit is a commit that the store did not even take.
+type failedCommit struct{ err error }
+
+func (f failedCommit) Wait() error { return f.err }
+
+// later defers something until the turn is durable.
+func (w *writer) later(push func()) { w.leaving = append(w.leaving, push) }
+
+// reload starts anew from what is stored, after everything under way has failed.
+// While that is impossible, callers get Unavailable. False means: stop.
+func (w *writer) reload() bool {
+	w.log.Error("the namespace is loaded again", "namespace", w.ns.name, "why", w.broken)
+	w.abandon()
+	for pause := reloadPause; ; pause = min(2*pause, maxReloadPause) {
+		err := w.load(context.Background())
+		if err == nil {
+			w.broken = nil
+			return true
+		}
+		w.log.Error("loading failed; trying again", "namespace", w.ns.name, "err", err, "in", pause)
+		if !w.refuse(pause, err) {
+			return false
+		}
+	}
+}
+
+// How long to wait between attempts to load.
+const (
+	reloadPause    = 50 * time.Millisecond
+	maxReloadPause = 5 * time.Second
+)
+
+// abandon fails everything under way; sessions end, so that their agents attach
+// again and say what they hold.
+func (w *writer) abandon() {
+	for _, done := range w.done {
+		done(job.ErrUnknownOutcome)
+	}
+	w.done, w.leaving, w.bytes, w.blobs = nil, nil, 0, nil
+	w.out.close()
+	w.ns.events().close(job.ErrUnknownOutcome)
+	for _, s := range w.sessions {
+		s.end(job.ErrUnknownOutcome)
+	}
+	w.waiters.failAll(job.ErrUnknownOutcome)
+	w.sessions = map[job.WorkerID]*Session{}
+}
+
+// refuse answers callers for a while. False means that the inbox was closed.
+func (w *writer) refuse(pause time.Duration, why error) bool {
+	why = job.Errorf(job.Unavailable, "namespace %s cannot be read at present (%w); the server keeps trying", w.ns.name, why)
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		w.take()
+		for l := range w.pending {
+			for _, o := range w.pending[l] {
+				o.done(why)
+			}
+			w.pending[l] = w.pending[l][:0]
+		}
+		if w.ns.inbox.isClosed() {
+			return false
+		}
+		select {
+		case <-timer.C:
+			return true
+		case <-w.ns.inbox.wake:
+		}
+	}
+}
+
+// finish lets everything out and gives the namespace back.
+func (w *writer) finish() {
+	w.out.close()
+	w.ns.events().close(job.ErrClosed)
+	for _, s := range w.sessions {
+		s.end(job.ErrClosed)
+	}
+	w.waiters.failAll(job.ErrClosed)
+	if err := w.ns.store.Close(); err != nil {
+		w.log.Error("closing a namespace", "namespace", w.ns.name, "err", err)
+	}
+}
+
+// busy reports whether the namespace must stay in memory.
+func (w *writer) busy() bool {
+	if len(w.sessions) > 0 || w.waiters.len() > 0 {
+		return true
+	}
+	_, timers := w.state.NextTimer()
+	return timers
+}
+
+// feed tells the scheduler what the state changed.
+func (w *writer) feed() {
+	for _, f := range w.state.Feed() {
+		w.feedOne(&f)
+	}
+}
+
+func (w *writer) feedOne(f *queue.Feed) {
+	switch f.Op {
+	case queue.FeedDefineShape:
+		shape, _ := w.state.Shape(f.Shape)
+		w.sched.DefineShape(f.Shape, &shape)
+	case queue.FeedDropShape:
+		w.sched.DropShape(f.Shape)
+	case queue.FeedSetQueue:
+		def, _ := w.state.Queue(f.Queue)
+		w.sched.SetQueue(f.Queue, schedule.QueueSettings{
+			Priority: def.Priority, Paused: def.Paused, MaxRunning: def.MaxRunning,
+		})
+	case queue.FeedPush:
+		w.fresh = true
+		w.sched.Push(f.Shape, item(f))
+	case queue.FeedRemove:
+		w.sched.Remove(f.Shape, item(f))
+	case queue.FeedHold, queue.FeedStart:
+		w.sched.Hold(schedule.Held{
+			Seq: f.Seq, Shape: f.Shape, Worker: f.Worker, Since: w.state.Now(),
+			Prefetched: f.Prefetched && f.Op == queue.FeedHold,
+		})
+	case queue.FeedRelease:
+		w.sched.Release(f.Seq)
+	case queue.FeedDropWorker:
+		w.sched.DropWorker(f.Worker)
+	case queue.FeedStopping, queue.FeedDropQueue:
+	default:
+		panic(fmt.Sprintf("unknown feed %d", f.Op))
+	}
+}
+
+func item(f *queue.Feed) schedule.Item {
+	return schedule.Item{Seq: f.Seq, Priority: f.Priority, Place: f.Place, Group: f.Group}
+}
