@@ -16,15 +16,13 @@ func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) 
 	}
 	for {
 		s.work()
-		if s.budget <= 0 {
-			break
+		if s.budget <= 0 || !s.plan() {
+			return s.placed, true
 		}
-		s.plan()
-		if s.budget <= 0 || len(s.agenda) == 0 {
-			break
+		if len(s.agenda) == 0 {
+			return s.placed, false
 		}
 	}
-	return s.placed, len(s.agenda) > 0 || s.search != nil
 }
 
 // begin starts a pass or a pull.
@@ -192,19 +190,22 @@ func firstFit(x *index[*worker], from rank, need *vec, d *demand, whole bool) *w
 }
 
 // passStrict serves from the front until the first job that does not fit now but
-// could.
+// could. It goes on where the last call stopped unless something changed.
 func (s *Scheduler) passStrict() (more bool) {
-	s.clearAgenda()
-	w := &walker{order: &s.commands, bound: s.roomOf}
+	if s.front == nil || len(s.agenda) > 0 {
+		s.clearAgenda()
+		s.front = &walker{order: &s.commands, bound: s.roomOf}
+	}
 	for ; s.budget > 0; s.budget-- {
-		sh, _, ok := w.next(s)
-		if !ok {
-			return false
-		}
+		sh, _, ok := s.front.next(s)
 		switch {
+		case !ok:
+			s.front = nil
+			return false
 		case !sh.suits():
-			w.skip()
+			s.front.skip()
 		case !s.place(sh):
+			s.front = nil
 			return false
 		}
 	}

@@ -96,20 +96,21 @@ func (p prospect) plannedStart() job.Time {
 }
 
 // plan keeps reservations for the heads, the first shapes in the order of service
-// that could run on some agent, when they have waited long enough.
-func (s *Scheduler) plan() {
+// that could run on some agent, when they have waited long enough. It reports whether it came to the end.
+func (s *Scheduler) plan() (done bool) {
 	s.reviseStarts()
 	s.review()
 	for s.budget > 0 {
 		if s.search == nil {
 			sh := s.due()
 			if sh == nil {
-				return
+				return true
 			}
 			s.search = &search{shape: sh}
 		}
 		s.goOn()
 	}
+	return false
 }
 
 // review ends reservations whose head cannot use them at present.

@@ -65,6 +65,7 @@ type Scheduler struct {
 	agenda  agenda
 	all     *walker // the walk over everything, if one is under way
 	walking int     // workers being walked for
+	front   *walker // of a pass in strict mode that was not finished
 	news    int     // entries since the last pass
 
 	reservations []*reservation

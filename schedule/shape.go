@@ -111,16 +111,29 @@ func (s *Scheduler) Push(id job.ShapeID, it Item) {
 	if s.groups != nil {
 		s.groups.push(sh, it)
 	}
-	r := it.rank()
-	switch {
-	case !sh.listed:
+	if !sh.listed {
 		s.enlist(sh)
 		s.announce(sh)
-	case r.less(sh.key):
+		return
+	}
+	if *sh.items.front() == it {
+		s.advanced(sh)
+	}
+}
+
+// advanced brings everything up to date after a better job became the first of a
+// shape that had others. What walks have passed, or not yet come to, is left to
+// an entry of its own.
+func (s *Scheduler) advanced(sh *shape) {
+	if sh.head().less(sh.key) {
 		s.refile(sh)
-		if sh.queued && sh.rank().less(sh.at) {
-			s.enqueue(sh)
-		}
+		s.front = nil
+	}
+	if !sh.lane.command || !sh.lane.queue.open() {
+		return
+	}
+	if sh.queued && sh.rank().less(sh.at) || !sh.queued && len(s.agenda) > 0 {
+		s.enqueue(sh)
 	}
 }
 

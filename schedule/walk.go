@@ -168,7 +168,7 @@ func (s *Scheduler) walkAll() *walker {
 
 // walkLane is a walk over one lane of commands.
 func (s *Scheduler) walkLane(l *lane) *walker {
-	w := &walker{skipQueued: true, bound: s.reachOfAll, at: l.shapes.head().in(l.queue)}
+	w := &walker{skipQueued: true, bound: s.reachOfAll, at: rank{}.in(l.queue)}
 	w.enter(l, w.at)
 	return w
 }
