@@ -138,8 +138,7 @@ func (s *State) addNew(p *Prepared) Added {
 		return Added{Err: err}
 	}
 	q := s.queueFor(p.Job)
-	seq := s.meta.NextSeq
-	s.meta.NextSeq++
+	seq := s.newSeq()
 	slot, r := s.enter(seq, &p.Digest)
 	return s.begin(slot, r, p, q, CauseAdd, Added{Status: AddedNew, Seq: seq})
 }
@@ -168,11 +167,11 @@ func (s *State) readd(p *Prepared, c Cause) Added {
 // begin gives a job that was entered its description and its first state.
 func (s *State) begin(slot uint32, r *rec, p *Prepared, q *queueRow, c Cause, a Added) Added {
 	s.describe(slot, r, p, q)
-	from, turnIn := job.Absent, r.seq
+	from, turn := job.Absent, r.seq
 	if a.Status != AddedNew {
-		from, turnIn = job.Complete, s.meta.NextSeq
+		from, turn = job.Complete, s.newSeq()
 	}
-	r.place, r.added, r.since = place(turnIn, p.Job, q), s.now, s.now
+	r.place, r.added, r.since = place(turn, p.Job, q), s.now, s.now
 	r.state = job.Ready
 	if due := job.TimeOf(p.Job.NotBefore); due > s.now {
 		s.delay(slot, r, due)
@@ -188,9 +187,15 @@ func (s *State) begin(slot uint32, r *rec, p *Prepared, q *queueRow, c Cause, a 
 	return a
 }
 
+// newSeq is a number that was never given before.
+func (s *State) newSeq() job.Seq {
+	s.meta.NextSeq++
+	return s.meta.NextSeq - 1
+}
+
 // place orders a job among those of equal priority: by its number (one that runs
-// again: by the number a new one would have), or by the beginning of its key
-// where the queue says so.
+// again uses up a number for its place), or by the first bytes of its key where
+// the queue says so.
 func place(seq job.Seq, j *job.Job, q *queueRow) uint64 {
 	if q.Def.Order == job.OrderKey {
 		var b [8]byte
@@ -232,7 +237,7 @@ func (s *State) revive(slot uint32, r *rec, p *Prepared) Added {
 	q := s.queueFor(p.Job)
 	s.describe(slot, r, p, q)
 	r.mark, r.added, r.since = job.MarkRevoked, s.now, s.now
-	r.place = place(s.meta.NextSeq, p.Job, q)
+	r.place = place(s.newSeq(), p.Job, q)
 	t := s.tries.at(r.try)
 	t.failures, t.losses = 0, 0
 	s.count(r, +1)

@@ -99,7 +99,9 @@ func (s *State) ran(r *rec, t *try, e *End) {
 			e.Result.Reason = job.ReasonExit
 		}
 	}
-	r.reason = e.Result.Reason
+	if r.reason = e.Result.Reason; e.How == Completed {
+		r.reason = job.ReasonNone
+	}
 }
 
 // verdict is what a report leads to.

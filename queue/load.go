@@ -111,12 +111,6 @@ func (s *State) Loaded(now job.Time, epoch uint32, seed uint64) error {
 		m.HoldUntil = 0
 	}
 	s.dropUnused()
-	for slot, w := range s.workers.rows {
-		if w != nil {
-			s.loadedWorker(uint32(slot), w)
-		}
-	}
-	s.endHolds()
 	for _, q := range s.queues.rows[1:] {
 		s.feed(Feed{Op: FeedSetQueue, Queue: q.ID})
 	}
@@ -125,6 +119,12 @@ func (s *State) Loaded(now job.Time, epoch uint32, seed uint64) error {
 			s.feed(Feed{Op: FeedDefineShape, Shape: sh.ID, Queue: sh.Queue})
 		}
 	}
+	for slot, w := range s.workers.rows {
+		if w != nil {
+			s.loadedWorker(uint32(slot), w)
+		}
+	}
+	s.endHolds()
 	s.loadedTo = max(1, m.MinLive)
 	return nil
 }
