@@ -1,0 +1,243 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/muster-queue/muster/api"
+	v1 "github.com/muster-queue/muster/api/muster/v1"
+	"github.com/muster-queue/muster/engine"
+	"github.com/muster-queue/muster/job"
+)
+
+// What agents are told of the rules of leases (section 3 of the design) and
+// about how much work to have ahead.
+const (
+	heartbeat     = 10 * time.Second
+	margin        = 2 * time.Second
+	marginPercent = 1
+	agentGrace    = 10 * time.Second
+	agentPrefetch = time.Second
+)
+
+type attachStream = grpc.BidiStreamingServer[v1.AttachRequest, v1.AttachResponse]
+
+// Attach is an agent's session: one goroutine reads what the agent says, this
+// one tells it what the engine wants.
+func (s *agentsService) Attach(stream attachStream) error {
+	ctx := stream.Context()
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	if first.Hello == nil {
+		return job.Errorf(job.Invalid, "hello: the first message of an agent says who it is")
+	}
+	ns, err := s.namespace(ctx, first.Hello.Namespace)
+	if err != nil {
+		return err
+	}
+	r, err := attachRequest(first.Hello)
+	if err != nil {
+		return err
+	}
+	session, err := ns.Attach(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	welcome := &v1.Welcome{Worker: r.Worker.Name, Settings: agentSettings(), Epoch: session.Epoch(), Version: s.cfg.Version}
+	if err := stream.Send(&v1.AttachResponse{Welcome: welcome}); err != nil {
+		return err
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	first.Hello = nil
+	go func() { end(hear(ctx, stream, session, first)) }()
+	if err := tell(ctx, stream, session, r.Clock); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil // the agent left in order
+}
+
+func agentSettings() *v1.AgentSettings {
+	return &v1.AgentSettings{
+		Heartbeat: int64(heartbeat), Margin: int64(margin), MarginPercent: marginPercent,
+		Grace: int64(agentGrace), Prefetch: int64(agentPrefetch),
+	}
+}
+
+func attachRequest(h *v1.Hello) (engine.AttachRequest, error) {
+	w, err := api.FromHello(h)
+	if err != nil {
+		return engine.AttachRequest{}, err
+	}
+	w.Name = agentName(h)
+	r := engine.AttachRequest{
+		Worker: w, PredecessorEnded: h.Superseded, Prefetch: int(h.Prefetch), Clock: h.Clock,
+		Held: make([]engine.Ref, len(h.Held)),
+	}
+	for i, a := range h.Held {
+		r.Held[i] = refOf(a)
+	}
+	return r, nil
+}
+
+// agentName tells agents and their incarnations apart, for people too.
+func agentName(h *v1.Hello) string {
+	sum := sha256.Sum256([]byte(h.Machine + "\x00" + h.Dir))
+	host := h.Host
+	if host == "" {
+		host = "agent"
+	}
+	return fmt.Sprintf("%.200s-%s-%d", host, hex.EncodeToString(sum[:4]), h.Incarnation)
+}
+
+// attempt is any message that names an attempt.
+type attempt interface {
+	GetEpoch() uint32
+	GetN() uint64
+	GetSeq() uint64
+}
+
+func refOf(m attempt) engine.Ref {
+	return engine.Ref{Seq: job.Seq(m.GetSeq()), Attempt: job.AttemptID{Epoch: m.GetEpoch(), N: m.GetN()}}
+}
+
+// hear passes on what an agent says until its stream ends.
+func hear(ctx context.Context, stream attachStream, session *engine.Session, m *v1.AttachRequest) error {
+	for {
+		if err := hearOne(ctx, session, m); err != nil {
+			return err
+		}
+		var err error
+		if m, err = stream.Recv(); err != nil {
+			return err // io.EOF: the agent leaves in order
+		}
+	}
+}
+
+func hearOne(ctx context.Context, session *engine.Session, m *v1.AttachRequest) error {
+	if m.Hello != nil {
+		return job.Errorf(job.Invalid, "hello: an agent says who it is once")
+	}
+	// Reports first: an end in this message may be of an attempt that the
+	// heartbeat would else renew.
+	if len(m.Reports) > 0 {
+		reports := make([]engine.Numbered, len(m.Reports))
+		for i, rm := range m.Reports {
+			r, err := readReport(rm)
+			if err != nil {
+				return err
+			}
+			reports[i] = engine.Numbered{Number: rm.Id, Report: r}
+		}
+		if err := session.Report(ctx, reports); err != nil {
+			return err
+		}
+	}
+	for _, c := range m.Logs {
+		session.Chunk(ctx, engine.TailChunk{ID: c.Tail, Offset: c.Offset, Data: c.Data, EOF: c.End, Err: c.Error})
+	}
+	if m.Heartbeat == nil {
+		return nil
+	}
+	beat, err := readBeat(m.Heartbeat)
+	if err != nil {
+		return err
+	}
+	return session.Beat(ctx, beat)
+}
+
+func readBeat(m *v1.Heartbeat) (engine.Beat, error) {
+	until, err := api.ToTime("until", m.Until)
+	return engine.Beat{Clock: m.Clock, Prefetch: int(m.Prefetch), Draining: m.Draining, Until: until}, err
+}
+
+// tell passes on the engine's orders until the session ends.
+func tell(ctx context.Context, stream attachStream, session *engine.Session, clock int64) error {
+	for {
+		o, err := session.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		clock = max(clock, o.Renewed)
+		if m := orders(o, clock); m != nil {
+			if err := stream.Send(m); err != nil {
+				return err
+			}
+		}
+		if o.Closed != nil {
+			return o.Closed
+		}
+	}
+}
+
+// orders are the engine's orders as a message; clock is the newest reading of
+// the agent's clock that was processed.
+func orders(o *engine.Orders, clock int64) *v1.AttachResponse {
+	m := &v1.AttachResponse{
+		Renewed: o.Renewed, Withdraw: refs(o.Withdraw), Disown: refs(o.Gone),
+	}
+	for i := range o.Assign {
+		m.Assign = append(m.Assign, assignment(&o.Assign[i]))
+	}
+	for _, stop := range o.Stop {
+		m.Stops = append(m.Stops, &v1.Stop{
+			Epoch: stop.Attempt.Epoch, N: stop.Attempt.N, Seq: uint64(stop.Seq), Why: stop.Mark.String(),
+		})
+	}
+	for i := range o.Answers {
+		a := &o.Answers[i]
+		m.Acked = append(m.Acked, a.Number)
+		if a.Err != nil || a.Mark != job.MarkNone {
+			m.Answers = append(m.Answers, reportAnswer(a.Number, &a.ReportAnswer))
+		}
+	}
+	for i := range o.Tails {
+		m.Tails = append(m.Tails, tailOrder(&o.Tails[i]))
+	}
+	if !o.HoldUntil.IsZero() {
+		// Counted from a reading older than now: the agent's deadline is not
+		// later than the server's.
+		m.Renewed, m.Hold = clock, int64(time.Until(o.HoldUntil))
+	}
+	return m
+}
+
+func assignment(a *engine.Assignment) *v1.Grant {
+	return &v1.Grant{
+		Epoch: a.Attempt.Epoch, N: a.Attempt.N, Seq: uint64(a.Seq), Number: a.Number,
+		Lease: int64(a.Lease), Queue: a.Queue, Encoded: a.Body, Clock: a.Since,
+		Needs: a.Needs, Time: int64(a.Time), Prefetched: a.Prefetched,
+	}
+}
+
+func tailOrder(o *engine.TailOrder) *v1.Tail {
+	stream := "stdout"
+	if o.Stderr {
+		stream = "stderr"
+	}
+	return &v1.Tail{
+		Id: o.ID, Epoch: o.Attempt.Epoch, N: o.Attempt.N, Seq: uint64(o.Seq),
+		Stream: stream, Offset: o.Offset, Follow: o.Follow, Stop: o.Stop,
+	}
+}
+
+func refs(list []engine.Ref) []*v1.AttemptRef {
+	if len(list) == 0 {
+		return nil
+	}
+	all := make([]*v1.AttemptRef, len(list))
+	for i, r := range list {
+		all[i] = &v1.AttemptRef{Epoch: r.Attempt.Epoch, N: r.Attempt.N, Seq: uint64(r.Seq)}
+	}
+	return all
+}

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"encoding/json"
+	"os"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Discovery is what the file server.json in the data directory tells clients
+// of the same user: where the server is and how to speak to it.
+type Discovery struct {
+	// Address of gRPC, HTTPAddress of HTTP/JSON (empty: none), as HOST:PORT that
+	// this machine can reach.
+	Address     string `json:"address"`
+	HTTPAddress string `json:"http_address,omitempty"`
+	// TLS is used on Address and HTTPAddress; CAFile is what to trust then, empty for
+	// the system's authorities.
+	TLS     bool   `json:"tls,omitempty"`
+	HTTPTLS bool   `json:"http_tls,omitempty"`
+	CAFile  string `json:"ca_file,omitempty"`
+	// TokenFile has a token.
+	TokenFile string    `json:"token_file"`
+	PID       int       `json:"pid"`
+	Version   string    `json:"version"`
+	Started   time.Time `json:"started"`
+}
+
+func (d *Discovery) write(path string) error {
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return job.Errorf(job.Internal, "describe the server: %w", err)
+	}
+	if err := renameio.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+		return job.Errorf(job.Internal, "write where the server is: %w", err)
+	}
+	return nil
+}
+
+// ReadDiscovery reads where the server of a data directory is. The file of a
+// server that was killed may still be there.
+func ReadDiscovery(path string) (*Discovery, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, job.Errorf(job.NotFound, "no server seems to run there: %w", err)
+	}
+	var d Discovery
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, job.Errorf(job.Damaged, "%s cannot be read: %w", path, err)
+	}
+	return &d, nil
+}

@@ -1,0 +1,193 @@
+package server
+
+import (
+	"context"
+	"slices"
+
+	"github.com/muster-queue/muster/api"
+	v1 "github.com/muster-queue/muster/api/muster/v1"
+	"github.com/muster-queue/muster/engine"
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/server/token"
+)
+
+// view is what of a job's information a caller asked for and may see, and what
+// is needed to make the message of it.
+type view struct {
+	ns             *engine.Namespace
+	brief, encoded bool
+	// retries are the retries of queues met so far.
+	retries map[string]int
+}
+
+// environmentAllowed refuses those who only look: what is in an environment may
+// be secret.
+func environmentAllowed(ctx context.Context, wanted bool) error {
+	if wanted && callerOf(ctx).Role == token.Reader {
+		return job.Errorf(job.Denied, "environment: it may hold secrets, which the role %s does not see", token.Reader)
+	}
+	return nil
+}
+
+func (v *view) infos(ctx context.Context, list []*engine.Info) ([]*v1.JobInfo, error) {
+	messages := make([]*v1.JobInfo, len(list))
+	for i, info := range list {
+		m, err := v.info(ctx, info)
+		if err != nil {
+			return nil, err
+		}
+		messages[i] = m
+	}
+	return messages, nil
+}
+
+// info is a job as a message.
+func (v *view) info(ctx context.Context, i *engine.Info) (*v1.JobInfo, error) {
+	l := &i.Live
+	m := &v1.JobInfo{
+		Id: api.ID(l.Digest), Seq: uint64(l.Seq), Queue: i.Job.QueueName(), Key: api.KeyText(i.Job.Key),
+		State: l.State.String(), Stopping: l.Mark.String(),
+		Reason: l.Reason.Word(), ReasonText: l.Reason.String(), ExitCode: l.Exit,
+		Group: text(i.Job.Group), Kind: text(i.Job.Kind), Priority: l.Priority,
+		Attempts: l.Number, Starts: l.Starts, Failures: l.Failures, Losses: l.Losses,
+		Added: stamp(l.Added), Since: stamp(l.Since), Due: stamp(l.Due), Ended: api.FromTime(i.Ended),
+		Attempt: attemptOf(i), Environment: texts(i.Env),
+	}
+	left, err := v.retriesLeft(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	m.RetriesLeft = left
+	if !v.brief {
+		m.Job = api.FromJob(i.Job)
+	}
+	if v.encoded {
+		m.Job.Encoded, err = job.Encode(nil, i.Job)
+	}
+	return m, err
+}
+
+// attemptOf is the attempt a job is held by, else the last one that ended.
+func attemptOf(i *engine.Info) *v1.Attempt {
+	l := &i.Live
+	if !l.State.Held() {
+		return api.FromAttempt(i.Last)
+	}
+	return api.FromAttempt(&job.Attempt{
+		ID: l.Attempt, Number: l.Number, Version: l.GivenVersion,
+		Worker: i.Worker.Name, Host: i.Worker.Host,
+		Granted: l.Granted.Std(), Started: l.Started.Std(),
+	})
+}
+
+// retriesLeft is how many failures a job may still have before it is buried.
+func (v *view) retriesLeft(ctx context.Context, i *engine.Info) (uint32, error) {
+	retries := int(i.Live.Retries)
+	if retries == job.RetriesDefault {
+		var err error
+		if retries, err = v.queueRetries(ctx, i.Job.QueueName()); err != nil {
+			return 0, err
+		}
+	}
+	return uint32(max(retries-int(i.Live.Failures), 0)), nil
+}
+
+func (v *view) queueRetries(ctx context.Context, name string) (int, error) {
+	if n, ok := v.retries[name]; ok {
+		return n, nil
+	}
+	n := job.DefaultRetries
+	q, err := v.ns.Queue(ctx, name)
+	switch {
+	case err == nil && q.Retries != nil:
+		n = *q.Retries
+	case err != nil && !job.IsKind(err, job.NotFound):
+		return 0, err
+	}
+	if v.retries == nil {
+		v.retries = map[string]int{}
+	}
+	v.retries[name] = n
+	return n, nil
+}
+
+// jobIDs reads references to jobs.
+func jobIDs(list []*v1.JobRef) ([]engine.JobID, error) {
+	ids := make([]engine.JobID, len(list))
+	for i, m := range list {
+		id, err := jobID(m)
+		if err != nil {
+			return nil, &api.ItemError{Item: i + 1, Err: err}
+		}
+		ids[i] = id
+	}
+	return ids, nil
+}
+
+// jobID reads a reference to a job: an id, or a queue and a key.
+func jobID(m *v1.JobRef) (engine.JobID, error) {
+	switch {
+	case m.GetId() != "" && m.GetKey() != "":
+		return engine.JobID{}, job.Errorf(job.Invalid, "job: give its id, or its queue and key, not both")
+	case m.GetId() != "":
+		digest, err := api.ParseID(m.GetId())
+		return engine.JobID{Digest: digest}, err
+	case m.GetKey() == "":
+		return engine.JobID{}, job.Errorf(job.Invalid, "job: its key (or id) is missing")
+	}
+	key, err := api.ParseKey(m.GetKey())
+	return engine.JobID{Queue: m.GetQueue(), Key: key}, err
+}
+
+// jobRef is the reference to a job of a refusal.
+func jobRef(id engine.JobID) *v1.JobRef {
+	if id.Key == "" {
+		return &v1.JobRef{Id: api.ID(id.Digest)}
+	}
+	return &v1.JobRef{Queue: text(id.Queue), Key: api.KeyText(id.Key)}
+}
+
+// stateWords are the states a filter may name beside those of jobs.
+var stateWords = map[string][]job.State{
+	"live":       {job.Blocked, job.Delayed, job.Ready, job.Reserved, job.Running, job.Lost, job.Buried},
+	"held":       {job.Reserved, job.Running, job.Lost},
+	"unfinished": {job.Blocked, job.Delayed, job.Ready, job.Reserved, job.Running, job.Lost},
+}
+
+// filter reads a filter.
+func filter(m *v1.Filter) (engine.Filter, error) {
+	f := engine.Filter{
+		Queue: m.GetQueue(), Group: m.GetGroup(), Kind: m.GetKind(), Worker: m.GetWorker(), Host: m.GetHost(),
+		Command: m.GetCommand(),
+	}
+	key, err := api.ParseKey(m.GetKeyPrefix())
+	if err != nil {
+		return f, err
+	}
+	f.KeyPrefix = string(key)
+	if m.GetExitCode() != 0 || m != nil && m.ExitCode != nil {
+		exit := int(m.GetExitCode())
+		f.Exit = &exit
+	}
+	for _, word := range m.GetStates() {
+		if states, ok := stateWords[word]; ok {
+			f.States = append(f.States, states...)
+			continue
+		}
+		state, err := job.ParseState(word)
+		if err != nil {
+			return f, job.Errorf(job.Invalid, "%w, live, held, unfinished", err)
+		}
+		f.States = append(f.States, state)
+	}
+	for _, word := range m.GetReasons() {
+		reason, err := job.ParseReason(word)
+		if err != nil {
+			return f, err
+		}
+		f.Reasons = append(f.Reasons, reason)
+	}
+	slices.Sort(f.States)
+	f.States = slices.Compact(f.States)
+	return f, nil
+}

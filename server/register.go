@@ -1,0 +1,73 @@
+package server
+
+import (
+	"context"
+
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	v1 "github.com/muster-queue/muster/api/muster/v1"
+	"github.com/muster-queue/muster/engine"
+)
+
+// The services, each in its own file: they only translate between messages and
+// the engine.
+type (
+	namespacesService struct {
+		v1.UnimplementedNamespacesServer
+		*Server
+	}
+	jobsService struct {
+		v1.UnimplementedJobsServer
+		*Server
+	}
+	workService struct {
+		v1.UnimplementedWorkServer
+		*Server
+	}
+	agentsService struct {
+		v1.UnimplementedAgentsServer
+		*Server
+	}
+	environmentsService struct {
+		v1.UnimplementedEnvironmentsServer
+		*Server
+	}
+	queuesService struct {
+		v1.UnimplementedQueuesServer
+		*Server
+	}
+	workersService struct {
+		v1.UnimplementedWorkersServer
+		*Server
+	}
+	serverService struct {
+		v1.UnimplementedServerServer
+		*Server
+	}
+	tokensService struct {
+		v1.UnimplementedTokensServer
+		*Server
+	}
+)
+
+func (s *Server) register() {
+	v1.RegisterNamespacesServer(s.grpc, &namespacesService{Server: s})
+	v1.RegisterJobsServer(s.grpc, &jobsService{Server: s})
+	v1.RegisterWorkServer(s.grpc, &workService{Server: s})
+	v1.RegisterAgentsServer(s.grpc, &agentsService{Server: s})
+	v1.RegisterEnvironmentsServer(s.grpc, &environmentsService{Server: s})
+	v1.RegisterQueuesServer(s.grpc, &queuesService{Server: s})
+	v1.RegisterWorkersServer(s.grpc, &workersService{Server: s})
+	v1.RegisterServerServer(s.grpc, &serverService{Server: s})
+	v1.RegisterTokensServer(s.grpc, &tokensService{Server: s})
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+}
+
+// namespace is the running namespace that a caller means and may use.
+func (s *Server) namespace(ctx context.Context, name string) (*engine.Namespace, error) {
+	name, err := scope(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.engine.Namespace(ctx, name)
+}

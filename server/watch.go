@@ -1,0 +1,203 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/muster-queue/muster/api"
+	v1 "github.com/muster-queue/muster/api/muster/v1"
+	"github.com/muster-queue/muster/engine"
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
+)
+
+// countsEvery is how often, at most, counts are told to who watches those.
+const countsEvery = 250 * time.Millisecond
+
+// maxEvents bounds the events of one message.
+const maxEvents = 1000
+
+type watchStream = grpc.ServerStreamingServer[v1.WatchJobsResponse]
+
+// WatchJobs tells what changes until the client goes away. A slow client misses
+// events and is told so; it never slows the engine.
+func (s *jobsService) WatchJobs(m *v1.WatchJobsRequest, stream watchStream) error {
+	ctx := stream.Context()
+	ns, err := s.namespace(ctx, m.Namespace)
+	if err != nil {
+		return err
+	}
+	from, err := parseCursor(m.From)
+	if err != nil {
+		return err
+	}
+	s.watchers.Add(1)
+	defer s.watchers.Add(-1)
+	w := &watcher{ns: ns, request: m, stream: stream}
+	switch m.Level {
+	case "", "counts":
+		return w.watchCounts(ctx, from)
+	case "jobs":
+		return ns.Watch(ctx, from, func(b engine.WatchBatch) error { return w.tell(ctx, &b) })
+	}
+	return job.Errorf(job.Invalid, "level: %.60q is unknown; use counts or jobs", m.Level)
+}
+
+// cursorFormat begins positions, so that a later release can change them.
+const cursorFormat = "1"
+
+func cursorText(c engine.Cursor) string {
+	return fmt.Sprintf("%s-%d-%d-%d", cursorFormat, c.Epoch, c.Commit, c.Index)
+}
+
+func parseCursor(s string) (engine.Cursor, error) {
+	var c engine.Cursor
+	if s == "" {
+		return c, nil
+	}
+	if len(s) < 64 {
+		if n, err := fmt.Sscanf(s, cursorFormat+"-%d-%d-%d", &c.Epoch, &c.Commit, &c.Index); err == nil && n == 3 && cursorText(c) == s {
+			return c, nil
+		}
+	}
+	return engine.Cursor{}, job.Errorf(job.Invalid, "from: %.60q is not a position that this server gave out", s)
+}
+
+type watcher struct {
+	ns      *engine.Namespace
+	request *v1.WatchJobsRequest
+	stream  watchStream
+}
+
+// tell sends a batch of events in order, those that are watched.
+func (w *watcher) tell(ctx context.Context, b *engine.WatchBatch) error {
+	m := &v1.WatchJobsResponse{Resync: b.Resync}
+	for i := range b.Events {
+		e, err := w.event(ctx, &b.Events[i])
+		if err != nil {
+			return err
+		}
+		if e != nil {
+			m.Events = append(m.Events, e)
+		}
+		if len(m.Events) == maxEvents {
+			if err := w.stream.Send(m); err != nil {
+				return err
+			}
+			m = &v1.WatchJobsResponse{}
+		}
+	}
+	counts, err := w.counts(ctx)
+	if err != nil {
+		return err
+	}
+	m.Counts, m.Position = counts, cursorText(b.Next)
+	return w.stream.Send(m)
+}
+
+// counts of what is watched: a queue, a group or the namespace.
+func (w *watcher) counts(ctx context.Context) (*v1.Counts, error) {
+	r, err := w.ns.Counts(ctx, engine.CountsRequest{Queue: w.request.Queue, Group: w.request.Group})
+	if err != nil {
+		return nil, err
+	}
+	return api.FromCounts(&r.Total), nil
+}
+
+// event is an event as a message; nil if its job is not watched. A job that was
+// deleted meanwhile has only its number.
+func (w *watcher) event(ctx context.Context, e *queue.Event) (*v1.JobEvent, error) {
+	m := &v1.JobEvent{
+		At: stamp(e.At), Seq: uint64(e.Seq), From: e.From.String(), To: e.To.String(),
+		Stopping: e.Mark.String(), Reason: e.Reason.Word(), ExitCode: e.Exit,
+	}
+	if !e.Attempt.IsZero() {
+		m.Attempt = e.Attempt.String()
+	}
+	info, err := w.ns.Get(ctx, engine.JobID{Seq: e.Seq}, false, false)
+	switch {
+	case job.IsKind(err, job.NotFound):
+		if w.request.Queue != "" || w.request.Group != "" || w.request.Kind != "" {
+			return nil, nil
+		}
+		return m, nil
+	case err != nil:
+		return nil, err
+	}
+	j := info.Job
+	if !matches(w.request.Queue, j.QueueName()) || !matches(w.request.Group, j.Group) || !matches(w.request.Kind, j.Kind) {
+		return nil, nil
+	}
+	m.Id, m.Queue, m.Key = api.ID(info.Live.Digest), text(j.QueueName()), api.KeyText(j.Key)
+	m.Group, m.Kind, m.Worker = text(j.Group), text(j.Kind), text(info.Worker.Name)
+	return m, nil
+}
+
+func matches(want, is string) bool { return want == "" || want == is }
+
+// watchCounts tells the counts after changes, some times a second at most.
+func (w *watcher) watchCounts(ctx context.Context, from engine.Cursor) error {
+	c := watchChanges(ctx, w.ns, from)
+	var last engine.Cursor
+	for resync := true; ; resync = false {
+		next, err := c.wait(ctx)
+		if err != nil {
+			return err
+		}
+		counts, err := w.counts(ctx)
+		if err != nil {
+			return err
+		}
+		last = next
+		if err := w.stream.Send(&v1.WatchJobsResponse{Counts: counts, Resync: resync, Position: cursorText(last)}); err != nil {
+			return err
+		}
+	}
+}
+
+// changes tells when something changed in a namespace, however often it does.
+type changes struct {
+	latest chan engine.Cursor // the newest position, if it was not taken yet
+	failed chan error
+	paused *time.Timer
+}
+
+// watchChanges starts to watch; it ends with ctx.
+func watchChanges(ctx context.Context, ns *engine.Namespace, from engine.Cursor) *changes {
+	c := &changes{latest: make(chan engine.Cursor, 1), failed: make(chan error, 1)}
+	go func() {
+		c.failed <- ns.Watch(ctx, from, func(b engine.WatchBatch) error {
+			select {
+			case <-c.latest:
+			default:
+			}
+			c.latest <- b.Next
+			return nil
+		})
+	}()
+	return c
+}
+
+// wait blocks until something changed since the last call, but not shorter than
+// countsEvery after that.
+func (c *changes) wait(ctx context.Context) (engine.Cursor, error) {
+	if c.paused != nil {
+		select {
+		case <-c.paused.C:
+		case <-ctx.Done():
+			return engine.Cursor{}, context.Cause(ctx)
+		}
+	}
+	select {
+	case next := <-c.latest:
+		c.paused = time.NewTimer(countsEvery)
+		return next, nil
+	case err := <-c.failed:
+		return engine.Cursor{}, err
+	case <-ctx.Done():
+		return engine.Cursor{}, context.Cause(ctx)
+	}
+}
