@@ -41,7 +41,7 @@ func (w *writer) attach(s *Session, r *AttachRequest) error {
 	if old := w.sessions[id]; old != nil {
 		old.end(job.Errorf(job.Conflict, "agent %s attached again from elsewhere", s.name))
 	}
-	s.worker, s.clock, s.epoch = id, r.Clock, w.state.Meta().Epoch
+	s.worker, s.clock = id, r.Clock
 	s.prefetch, s.until = r.Prefetch, r.Worker.Until
 	w.sessions[id] = s
 	w.answer(s, r.Reports)
@@ -66,7 +66,7 @@ func (w *writer) attach(s *Session, r *AttachRequest) error {
 func (w *writer) setWorker(s *Session, a *job.Worker, prefetch int) {
 	w.sched.SetWorker(s.worker, schedule.Worker{
 		Labels: a.Labels, Capacity: a.Capacity, Until: job.TimeOf(a.Until),
-		Prefetch: prefetch, Agent: true, Closed: s.draining,
+		Prefetch: prefetch, Agent: true, Closed: s.draining || w.drained[s.worker],
 	})
 	w.sizes.agentsChanged(w.state.Now())
 }

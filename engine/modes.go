@@ -173,7 +173,9 @@ func (n *Namespace) Worker(ctx context.Context, name string) (WorkerInfo, error)
 
 func (w *writer) workerInfo(row *queue.WorkerInfo) WorkerInfo {
 	i := WorkerInfo{Worker: row.Worker, ID: row.ID, Heard: row.Heard.Std(), Held: row.Held}
-	i.Connected = w.sessions[row.ID] != nil || !row.Agent && !row.Silent
+	s := w.sessions[row.ID]
+	i.Connected = s != nil || !row.Agent && !row.Silent
+	i.Draining = w.drained[row.ID] || s != nil && s.draining
 	if row.Agent {
 		i.Free = row.Capacity.Clone()
 		for _, h := range w.state.Held(row.ID) {

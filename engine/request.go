@@ -248,8 +248,6 @@ type Stats struct {
 	// Epoch is the incarnation, raised at each load.
 	Epoch   uint32
 	Counts  job.Counts
-	Queues  int
-	Groups  int
 	Workers int
 	Agents  int
 	Paused  bool
@@ -273,6 +271,7 @@ type WorkerInfo struct {
 	Heard     time.Time
 	Free      job.Resources
 	Held      int
+	Draining  bool
 }
 
 // QueueInfo is a queue with its counters.

@@ -103,7 +103,6 @@ type Session struct {
 	ns     *Namespace
 	worker job.WorkerID
 	name   string
-	epoch  uint32
 
 	// Owned by the writer.
 	clock    int64 // newest reading processed
@@ -120,9 +119,6 @@ type Session struct {
 
 // Epoch is the namespace's incarnation.
 func (s *Session) Epoch() uint32 { return s.ns.store.Epoch() }
-
-// Epoch is the incarnation of the namespace that the session began in.
-func (s *Session) Epoch() uint32 { return s.epoch }
 
 // Worker is the id the agent's worker has.
 func (s *Session) Worker() job.WorkerID { return s.worker }
