@@ -30,8 +30,8 @@ type writer struct {
 	// drained are workers that an operator wants to get no more jobs, until the
 	// namespace is loaded again.
 	drained map[job.WorkerID]bool
-	waiters  waiters
-	sizes    sizeCheck
+	waiters waiters
+	sizes   sizeCheck
 
 	// pending are commands taken from the inbox and not yet done.
 	pending [lanes][]op
