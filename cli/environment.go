@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -38,15 +36,6 @@ func captureEnvironment(environ []string) (kept, held []string) {
 func secret(name string) bool {
 	upper := strings.ToUpper(name)
 	return slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(upper, part) })
-}
-
-// encodeEnvironment is the stored form of an environment and its digest.
-func encodeEnvironment(settings []string) (content []byte, digest string) {
-	for _, s := range settings {
-		content = append(append(content, s...), 0)
-	}
-	sum := sha256.Sum256(content)
-	return content, hex.EncodeToString(sum[:])
 }
 
 // resolveEnv gives settings of the form NAME the submitter's own value.

@@ -20,13 +20,6 @@ func TestCaptureLeavesOutSecretsAndWhatPasses(t *testing.T) {
 	}
 }
 
-func TestEncodedEnvironment(t *testing.T) {
-	content, digest := encodeEnvironment([]string{"A=1", "B=2"})
-	if string(content) != "A=1\x00B=2\x00" || len(digest) != 64 {
-		t.Errorf("%q %s", content, digest)
-	}
-}
-
 func TestEnvByNameTakesTheSubmittersValue(t *testing.T) {
 	look := func(name string) (string, bool) { return "v=" + name, name == "HERE" }
 	got, err := resolveEnv([]string{"A=b", "HERE"}, look)

@@ -1,6 +1,7 @@
 package input
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ var Fields = []Field{
 		Example: `true`, Path: "command.dir_given", set: flag(func(t *target) *bool { return &t.command.DirGiven })},
 	{Name: "change_home", Help: "with unique_dir: HOME is that directory",
 		Example: `true`, Flag: BoolFlag, Path: "command.change_home", set: flag(func(t *target) *bool { return &t.command.ChangeHome })},
-	{Name: "env", Help: "environment settings that win over those of the submitter, NAME=value",
+	{Name: "env", Help: "environment settings that win over the captured environment, NAME=value",
 		Example: `["LC_ALL=C", "THREADS=2"]`, Flag: ListFlag, Path: "command.env", set: setEnv},
 
 	{Name: "group", Aliases: []string{"rep_grp"}, Help: "the report group, which lists and counts go by",
@@ -103,6 +104,23 @@ var Fields = []Field{
 	{Name: "lease", Help: "how long its machine may be silent before the job is given to another",
 		Example: `"5m"`, Flag: TextFlag, Path: "lease", set: span(func(t *target) *time.Duration { return &t.job.Lease })},
 
+	{Name: "labels", Help: "labels key:value that the machine must have",
+		Example: `["arch:amd64"]`, Flag: ListFlag, Path: "labels", set: labels(func(t *target) *job.Labels { return &t.job.Labels })},
+	{Name: "prefer", Help: "labels key:value that the machine should rather have",
+		Example: `["disk:ssd"]`, Flag: ListFlag, Path: "prefer", set: labels(func(t *target) *job.Labels { return &t.job.Prefer })},
+
+	{Name: "image", Help: "the container image to run in",
+		Example: `"debian:13"`, Flag: TextFlag, Path: "command.image", set: str(func(t *target) *string { return &t.command.Image })},
+	{Name: "runtime", Help: "what runs the container: docker, podman or apptainer; the first one found when not given",
+		Example: `"podman"`, Flag: TextFlag, Path: "command.runtime", set: str(func(t *target) *string { return &t.command.Runtime })},
+	{Name: "container_mounts", Help: "directories that the container sees too, OUTSIDE or OUTSIDE:INSIDE",
+		Example: `["/data:/in"]`, Flag: ListFlag, Path: "command.container_mounts", set: setContainerMounts},
+	{Name: "with_docker", Help: "image, with runtime docker (wr's name)",
+		Example: `"debian:13"`, set: imageFor("docker")},
+	{Name: "with_singularity", Help: "image, with runtime apptainer (wr's name)",
+		Example: `"debian.sif"`, set: imageFor("apptainer")},
+	{Name: "modules", Help: "environment modules that are loaded first",
+		Example: `["samtools/1.20"]`, Flag: ListFlag, Path: "command.modules", set: list(func(t *target) *[]string { return &t.command.Modules })},
 	{Name: "user", Help: "the user to run as, where the agent has the right to",
 		Example: `"build"`, Flag: TextFlag, Path: "command.user", set: str(func(t *target) *string { return &t.command.User })},
 	{Name: "unix_group", Help: "the Unix group to run as (wr's group)",
@@ -128,10 +146,9 @@ var later = map[string]string{}
 
 func init() {
 	for what, names := range map[string]string{
-		"dependencies":        "deps dep_grps cmd_deps",
-		"limits":              "limits limit_grps",
-		"containers":          "with_docker with_singularity container_mounts monitor_docker",
-		"modules":             "modules",
+		"dependencies": "deps dep_grps cmd_deps",
+		"limits":       "limits limit_grps",
+		"monitoring of containers that a command starts itself": "monitor_docker",
 		"object store mounts": "mounts",
 		"bsub emulation":      "bsub_mode",
 		"cluster and cloud settings": "queues_avoid misc reserve_timeout cloud_os cloud_username cloud_ram " +
@@ -168,6 +185,33 @@ func (f *Field) apply(t *target, name string, value any) error {
 
 // FlagName is the name of the field's flag.
 func (f *Field) FlagName() string { return strings.ReplaceAll(f.Name, "_", "-") }
+
+// FlagHelp is the help text of the field's flag, with an example.
+func (f *Field) FlagHelp() string {
+	if f.Flag == BoolFlag {
+		return f.Help
+	}
+	return f.Help + "; e.g. " + f.flagExample()
+}
+
+// flagExample is the example as it is typed in a shell.
+func (f *Field) flagExample() string {
+	var v any
+	d := json.NewDecoder(strings.NewReader(f.Example))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return f.Example
+	}
+	if f.Flag == ListFlag {
+		if list, err := pairs(v); err == nil {
+			return list[0][0] + "=" + list[0][1]
+		}
+	}
+	if s, err := word(v, ""); err == nil {
+		return s
+	}
+	return "'" + f.Example + "'"
+}
 
 // SetFlag sets the field of a template job from its flag's values.
 func (f *Field) SetFlag(j *job.Job, now time.Time, values []string) error {

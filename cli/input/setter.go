@@ -3,6 +3,7 @@ package input
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -33,6 +34,42 @@ func not(at func(*target) *bool) setter {
 func span(at func(*target) *time.Duration) setter {
 	return func(t *target, v any) (err error) {
 		*at(t), err = duration(v)
+		return err
+	}
+}
+
+func list(at func(*target) *[]string) setter {
+	return func(t *target, v any) (err error) {
+		*at(t), err = texts(v)
+		return err
+	}
+}
+
+func labels(at func(*target) *job.Labels) setter {
+	return func(t *target, v any) error {
+		l, err := texts(v)
+		*at(t) = l
+		return err
+	}
+}
+
+// setContainerMounts takes a list, or wr's one text with commas.
+func setContainerMounts(t *target, v any) error {
+	mounts, err := texts(v)
+	if err != nil {
+		return err
+	}
+	t.command.ContainerMounts = nil
+	for _, m := range mounts {
+		t.command.ContainerMounts = append(t.command.ContainerMounts, strings.Split(m, ",")...)
+	}
+	return nil
+}
+
+func imageFor(runtime string) setter {
+	return func(t *target, v any) (err error) {
+		t.command.Runtime = runtime
+		t.command.Image, err = text(v)
 		return err
 	}
 }

@@ -206,3 +206,15 @@ func oneOf(v any, words ...string) (int, error) {
 	}
 	return 0, wrong(want + ", not " + strconv.Quote(s))
 }
+
+// ParseWhole reads a whole number.
+func ParseWhole(s string) (int64, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	if err != nil {
+		return 0, wrong("a whole number, not " + strconv.Quote(s))
+	}
+	return n, nil
+}
+
+// ParseAmount reads an amount of a resource; bytes need a unit.
+func ParseAmount(name, s string) (int64, error) { return amount(name, s) }

@@ -139,12 +139,7 @@ func (l *Listing) tableRow(values []any) error {
 			cells[i] = human(v)
 		}
 	}
-	return l.line(cells, func(i int) Colour {
-		if s, ok := values[i].(State); ok {
-			return stateColours[s]
-		}
-		return NoColour
-	})
+	return l.line(cells, func(i int) Colour { return colourOf(values[i]) })
 }
 
 // line writes cells, cut and padded to the widths, two blanks apart.

@@ -35,6 +35,32 @@ var stateColours = map[State]Colour{
 	"delayed": Yellow, "blocked": Yellow, "stopping": Yellow,
 }
 
+// Count is a number of jobs in a state: zero is not worth a colour.
+type Count struct {
+	N     int64
+	State State
+}
+
+// String is the number.
+func (c Count) String() string { return strconv.FormatInt(c.N, 10) }
+
+// MarshalJSON is the number.
+func (c Count) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, c.N, 10), nil }
+
+// colourOf is the colour of a cell.
+func colourOf(v any) Colour {
+	switch v := v.(type) {
+	case State:
+		return stateColours[v]
+	case Count:
+		if v.N == 0 {
+			return Grey
+		}
+		return stateColours[v.State]
+	}
+	return NoColour
+}
+
 // Short writes a length of time for people, in at most two units.
 func Short(d time.Duration) string {
 	switch {
@@ -152,3 +178,6 @@ func CleanLines(s string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// StateColour is the colour of a state.
+func StateColour(s State) Colour { return stateColours[s] }

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
+)
+
+// patience is how long commands that wait for jobs bear a server that is away:
+// one that is restarted, perhaps with a new release.
+const patience = 5 * time.Minute
+
+// settle makes flags that have a variable win over it. Package client reads the
+// variables, and an agent or server started here hands them on.
+func (a *app) settle(cmd *cobra.Command) error {
+	for flag, name := range map[string]string{
+		"server": client.EnvServer, "data": client.EnvData, "token-file": client.EnvTokenFile, "ca": client.EnvCA,
+	} {
+		if f := cmd.Flag(flag); f != nil && f.Changed {
+			if err := os.Setenv(name, f.Value.String()); err != nil {
+				return job.Errorf(job.Invalid, "--%s: %w", flag, err)
+			}
+		}
+	}
+	if a.namespace == "" {
+		a.namespace, _ = a.lookup("MUSTER_NAMESPACE")
+	}
+	return nil
+}
+
+// dataDir is the data directory that flags and environment name.
+func dataDir() string {
+	if dir := os.Getenv(client.EnvData); dir != "" {
+		return dir
+	}
+	return client.DefaultData()
+}
+
+// need says what a command wants when no server runs here.
+type need uint8
+
+const (
+	// needData: open the data directory for the moment, if it is there.
+	needData need = iota
+	// needStore: open it, and make it if it is not there.
+	needStore
+	// needAgent: and run commands.
+	needAgent
+	// needServer: nothing but a server will do.
+	needServer
+)
+
+// connect finds the server, or opens the data directory in this process. What
+// it opens is closed at the end of the program.
+func (a *app) connect(ctx context.Context, n need) (*link, error) {
+	cfg, err := client.Discover()
+	if err == nil {
+		l, derr := a.dial(ctx, cfg)
+		if derr == nil || os.Getenv(client.EnvServer) != "" || !job.IsKind(derr, job.Unavailable) {
+			return l, derr
+		}
+		err = derr // a local server that was killed
+	}
+	absent := job.IsKind(err, job.NotFound)
+	if !absent && !job.IsKind(err, job.Unavailable) || n == needServer || n == needData && absent && !exists(dataDir()) {
+		return nil, err
+	}
+	return a.embed(ctx, n)
+}
+
+// link is a server to talk to.
+type link struct {
+	*client.Client
+	*client.Namespace
+	// stop ends a server that was opened by this command; nil when it was not.
+	stop func() error
+}
+
+// embedded tells whether the server is in this process.
+func (l *link) embedded() bool { return l.stop != nil }
+
+// dial tries the server once, before it becomes patient with it.
+func (a *app) dial(ctx context.Context, cfg client.Config) (*link, error) {
+	impatient := cfg
+	if os.Getenv(client.EnvServer) == "" {
+		impatient.Patience = -1
+	}
+	probe, err := client.Dial(ctx, impatient)
+	if err != nil {
+		return nil, err
+	}
+	if err := probe.Close(); err != nil {
+		return nil, job.Errorf(job.Internal, "close a connection: %w", err)
+	}
+	cfg.Patience = patience
+	c, err := client.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, c.Close)
+	return &link{Client: c, Namespace: c.Namespace(a.namespace)}, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// with makes a command's function of one that needs a server.
+func (a *app) with(n need, do func(ctx context.Context, l *link, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		l, err := a.connect(cmd.Context(), n)
+		if err != nil {
+			return err
+		}
+		return do(cmd.Context(), l, args)
+	}
+}

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/muster-queue/muster/api"
+	"github.com/muster-queue/muster/cli/output"
+	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
+)
+
+// showOne shows all that is known of one job.
+func (s *status) showOne(ctx context.Context, l *link) error {
+	ref, err := resolve(ctx, l, s.filter.Queue, s.args[0])
+	if err != nil {
+		return err
+	}
+	i, err := l.Get(ctx, ref, client.Detail{Output: true, Environment: s.env})
+	if err != nil {
+		return err
+	}
+	attempts, err := l.Attempts(ctx, ref, false)
+	if err != nil {
+		return err
+	}
+	p := page{s.app}
+	p.job(i)
+	p.description(i.Job)
+	if len(attempts) > 0 {
+		if err := p.attempts(attempts); err != nil {
+			return err
+		}
+	}
+	p.output("stdout", &result(i).Stdout)
+	p.output("stderr", &result(i).Stderr)
+	p.lines("what the agent did", result(i).Log)
+	p.lines("environment", i.Environment)
+	return nil
+}
+
+// page prints the parts of a job's description.
+type page struct{ *app }
+
+// line is a name and a value, if there is one.
+func (p page) line(name, value string) {
+	if value != "" {
+		fmt.Fprintf(p.out, "%s %s\n", p.out.Paint(output.Bold, fmt.Sprintf("%-10s", name)), value)
+	}
+}
+
+func (p page) job(i *client.Info) {
+	p.line("job", output.Clean(api.KeyText(i.Key)))
+	p.line("command", output.CleanLines(commandText(i)))
+	p.line("directory", output.Clean(dirOf(i)))
+	state := stateCell(i)
+	text := p.out.Paint(output.StateColour(state), string(state))
+	if !i.Since.IsZero() {
+		text += " for " + output.Short(p.now().Sub(i.Since))
+	}
+	if i.Reason != job.ReasonNone && i.State != job.Complete {
+		text += ", because: " + i.Reason.String()
+	}
+	if i.Stopping != job.MarkNone && i.State.Held() {
+		text += " (" + i.Stopping.String() + ")"
+	}
+	p.line("state", text)
+	p.line("message", output.Clean(result(i).Message))
+	if !i.Due.IsZero() && i.State == job.Delayed {
+		p.line("ready in", output.Short(i.Due.Sub(p.now())))
+	}
+	p.line("group", output.Clean(i.Group))
+	p.line("queue", output.Clean(i.Queue))
+	p.line("kind", output.Clean(i.Kind))
+	p.line("priority", nonZero(i.Priority))
+	p.line("added", i.Added.Local().Format(time.DateTime))
+	if i.State.Live() {
+		p.line("tries", fmt.Sprintf("%d so far, %d failures left", i.Attempts, i.RetriesLeft))
+	}
+}
+
+func nonZero(f float64) string {
+	if f == 0 {
+		return ""
+	}
+	return fmt.Sprint(f)
+}
+
+func (p page) description(j *job.Job) {
+	if j == nil {
+		return
+	}
+	needs := j.Needs.String()
+	if j.Time > 0 {
+		needs = strings.TrimSpace(needs + " time=" + output.Short(j.Time))
+	}
+	p.line("needs", needs)
+	if c := j.Command; c != nil {
+		p.line("settings", output.Clean(strings.Join(c.Env, " ")))
+	}
+}
+
+func (p page) attempts(list []*job.Attempt) error {
+	fmt.Fprintln(p.out)
+	t := output.NewListing(p.out, output.Table,
+		output.Column{Name: "attempt", Right: true}, output.Column{Name: "outcome"}, output.Column{Name: "exit"}, output.Column{Name: "reason", Stretch: true},
+		output.Column{Name: "wall_time", Right: true}, output.Column{Name: "cpu_time", Right: true}, output.Column{Name: "peak_memory", Right: true},
+		output.Column{Name: "host", Stretch: true}, output.Column{Name: "started"})
+	for _, a := range list {
+		i := &client.Info{Attempt: a}
+		outcome := a.Outcome.String()
+		if a.Outcome == job.OutcomeNone {
+			outcome = "running"
+		}
+		if err := t.Row(a.Number, outcome, exitCell(i), a.Result.Reason.String(), a.Result.WallTime, a.Result.CPUTime,
+			output.Bytes(a.Result.PeakMemory), a.Host, a.Started); err != nil {
+			return err
+		}
+	}
+	return t.Close()
+}
+
+func (p page) output(name string, o *job.Output) {
+	if o.Size() > 0 {
+		p.lines(name, strings.Split(strings.TrimRight(outputText(o), "\n"), "\n"))
+	}
+	if o.Path != "" {
+		fmt.Fprintf(p.out, "  all of it is in %s\n", output.Clean(o.Path))
+	}
+}
+
+func (p page) lines(name string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(p.out, "\n%s\n", p.out.Paint(output.Bold, name))
+	for _, l := range lines {
+		fmt.Fprintf(p.out, "  %s\n", output.CleanLines(l))
+	}
+}

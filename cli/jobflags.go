@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-queue/muster/cli/input"
+	"github.com/muster-queue/muster/job"
+)
+
+// jobFlags are the flags that describe jobs: one for each field of the input.
+type jobFlags struct {
+	app    *app
+	values []*fieldValue
+	noEnv  bool
+}
+
+// fieldValue collects what a flag says about a field.
+type fieldValue struct {
+	field  *input.Field
+	values []string
+}
+
+// String is the value so far.
+func (v *fieldValue) String() string { return strings.Join(v.values, ", ") }
+
+// Set is called for each time the flag is given.
+func (v *fieldValue) Set(s string) error {
+	v.values = append(v.values, s)
+	return nil
+}
+
+// Type is the word for the value in help texts.
+func (v *fieldValue) Type() string {
+	switch v.field.Flag {
+	case input.BoolFlag:
+		return "bool"
+	case input.ListFlag:
+		return "NAME=VALUE"
+	}
+	return strings.ToUpper(v.field.Name)
+}
+
+func (a *app) addJobFlags(cmd *cobra.Command) *jobFlags {
+	f := &jobFlags{app: a}
+	for i := range input.Fields {
+		field := &input.Fields[i]
+		if field.Flag == input.NoFlag {
+			continue
+		}
+		v := &fieldValue{field: field}
+		f.values = append(f.values, v)
+		flag := cmd.Flags().VarPF(v, field.FlagName(), field.Short, field.FlagHelp())
+		if field.Flag == input.BoolFlag {
+			flag.NoOptDefVal = strconv.FormatBool(true)
+		}
+	}
+	cmd.Flags().BoolVar(&f.noEnv, "no-env", false, "do not capture the environment: the jobs get that of the agent")
+	return f
+}
+
+// template is the job that the flags describe, without a command.
+func (f *jobFlags) template() (*job.Job, error) {
+	j := &job.Job{Command: &job.Command{Dir: f.app.Dir, DirGiven: true}}
+	for _, v := range f.values {
+		if len(v.values) == 0 {
+			continue
+		}
+		values := v.values
+		if v.field.Name == "env" {
+			var err error
+			if values, err = resolveEnv(values, f.app.lookup); err != nil {
+				return nil, err
+			}
+		}
+		if err := v.field.SetFlag(j, f.app.now(), values); err != nil {
+			return nil, err
+		}
+	}
+	if !filepath.IsAbs(j.Command.Dir) {
+		j.Command.Dir = filepath.Join(f.app.Dir, j.Command.Dir)
+	}
+	return j, nil
+}
+
+// environment is the environment to capture for the jobs; nil for none. It tells
+// what is held back.
+func (f *jobFlags) environment(j *job.Job) []string {
+	if f.noEnv {
+		return nil
+	}
+	kept, held := captureEnvironment(f.app.Environ)
+	held = without(held, j.Command.Env)
+	if len(held) > 0 {
+		f.app.say("Not passed on to the jobs, for it looks secret: %s (--env NAME passes it on).", strings.Join(held, ", "))
+	}
+	return kept
+}
+
+// without are the names that no setting is for.
+func without(names, settings []string) []string {
+	var left []string
+	for _, n := range names {
+		found := false
+		for _, s := range settings {
+			found = found || strings.HasPrefix(s, n+"=")
+		}
+		if !found {
+			left = append(left, n)
+		}
+	}
+	return left
+}

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-queue/muster/client"
+)
+
+func kickCmd(a *app) *cobra.Command {
+	return changeCmd(a, "kick", "retry", &cobra.Command{
+		Use:     "kick [KEY...]",
+		Aliases: []string{"retry"},
+		Short:   "Run failed jobs again",
+		Long: `Kick makes buried jobs ready again, with a fresh number of retries, and does not
+let delayed ones wait any longer.`,
+		Example: `  muster kick 3f2a9c01d7e4
+  muster kick -f jobs.txt
+  muster kick -i align --reason ram
+  muster kick --all`,
+	}, func(ctx context.Context, l *link, s client.Selection) (client.Change, error) { return l.Kick(ctx, s) })
+}
+
+func cancelCmd(a *app) *cobra.Command {
+	return changeCmd(a, "cancel", "cancelled", &cobra.Command{
+		Use:     "cancel [KEY...]",
+		Aliases: []string{"kill"},
+		Short:   "Stop jobs, running ones too",
+		Long: `Cancel stops running jobs and takes waiting ones out of the queue. They end up
+buried, from where kick brings them back and rm removes them. For a lost job it
+is your word that the machine it ran on is dead.`,
+		Example: `  muster cancel 3f2a9c01d7e4
+  muster cancel -i align -r
+  muster cancel --all`,
+	}, func(ctx context.Context, l *link, s client.Selection) (client.Change, error) { return l.Cancel(ctx, s) })
+}
+
+func rmCmd(a *app) *cobra.Command {
+	var force bool
+	cmd := changeCmd(a, "remove", "removed", &cobra.Command{
+		Use:     "rm [KEY...]",
+		Aliases: []string{"remove"},
+		Short:   "Remove jobs and all that is known of them",
+		Long: `Rm removes jobs with their history. Running ones are only removed with --force,
+which stops them.`,
+		Example: `  muster rm 3f2a9c01d7e4
+  muster rm -i align --state complete
+  muster rm -f jobs.txt -b
+  muster rm --all --force`,
+	}, func(ctx context.Context, l *link, s client.Selection) (client.Change, error) {
+		return l.Delete(ctx, s, force)
+	})
+	cmd.Flags().BoolVar(&force, "force", false, "running jobs too")
+	return cmd
+}
+
+type changeFunc func(ctx context.Context, l *link, s client.Selection) (client.Change, error)
+
+// changeCmd is a command that changes the selected jobs and says how many.
+func changeCmd(a *app, verb, done string, cmd *cobra.Command, change changeFunc) *cobra.Command {
+	s := a.addSelectionFlags(cmd)
+	s.addAllFlag(cmd)
+	if verb == "kick" {
+		done = "to run again"
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := s.settle(args); err != nil {
+			return err
+		}
+		if err := s.must(verb); err != nil {
+			return err
+		}
+		return a.with(needData, func(ctx context.Context, l *link, _ []string) error {
+			return a.change(ctx, l, s, done, change)
+		})(cmd, args)
+	}
+	return cmd
+}
+
+func (a *app) change(ctx context.Context, l *link, s *selection, done string, change changeFunc) error {
+	var sum client.Change
+	err := s.pages(ctx, l, func(page client.Selection) error {
+		c, err := change(ctx, l, page)
+		sum.Changed += c.Changed
+		sum.Skipped += c.Skipped
+		sum.Refusals = append(sum.Refusals, c.Refusals[:min(len(c.Refusals), max(0, shown-len(sum.Refusals)))]...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	text := plural(sum.Changed, "job") + " " + done
+	if sum.Skipped > 0 {
+		text += ", " + plural(sum.Skipped, "job") + " not in a state for it"
+	}
+	a.say("%s.", text)
+	for _, r := range sum.Refusals {
+		if len(s.args) > 0 {
+			a.say("  %v", r.Err)
+		}
+	}
+	if len(s.args) > 0 && sum.Changed == 0 {
+		return failed
+	}
+	return nil
+}

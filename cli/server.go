@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-queue/muster/agent"
+	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/server"
+	"path/filepath"
+)
+
+// serverFlags say how a server runs.
+type serverFlags struct {
+	cfg         server.Config
+	hold        string
+	lease       string
+	acceptClock bool
+	noAgent     bool
+	capacity    *capacityFlags
+	logs        *logFlags
+}
+
+func serverCmd(a *app) *cobra.Command {
+	s := &serverFlags{}
+	cmd := &cobra.Command{
+		Use:   "server",
+		Short: "Run a server, with an agent for this machine",
+		Long: `Server keeps the queue and gives its jobs to agents: one of its own, unless
+--no-agent is given, and those that connect from other machines. It runs until
+Ctrl-C, SIGTERM or "muster stop".
+
+It listens on this machine only. Another --listen address has TLS, with a
+certificate made at the first start unless --cert and --key are given; agents and
+people elsewhere need the file ca.pem of the data directory, and a token ("muster
+token create").`,
+		Example: `  muster server
+  muster server --listen 0.0.0.0:7411 --host head.example.org --no-agent
+  muster server --backup /backup/muster
+  muster server --store memory: --ephemeral`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), a) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&s.cfg.Listen, "listen", server.DefaultAddress, "the `ADDRESS` to listen on, HOST:PORT")
+	f.StringVar(&s.cfg.HTTP, "http", "", "the `ADDRESS` of the HTTP face; off: none (default: the port after that of --listen)")
+	f.StringVar(&s.cfg.Store, "store", "", "where jobs are kept: `pebble:DIR` or memory: (default: store in the data directory)")
+	f.BoolVar(&s.cfg.Ephemeral, "ephemeral", false, "start empty each time")
+	f.StringVar(&s.cfg.Backup, "backup", "", "keep a copy in this `DIR`ectory up to date; the store is restored from it when it is absent")
+	f.StringVar(&s.hold, "hold", "", "how long `TIME` agents may go on without a server after a planned stop; 24h when not given")
+	f.BoolVar(&s.acceptClock, "accept-clock", false, "start although the machine's clock is over an hour away from the stored time")
+	f.StringVar(&s.cfg.CertFile, "cert", "", "the `FILE` with the TLS certificate and its chain")
+	f.StringVar(&s.cfg.KeyFile, "key", "", "the `FILE` with its key")
+	f.StringSliceVar(&s.cfg.Hosts, "host", nil, "a further `NAME` or address that the certificate made here is for; may be repeated")
+	f.BoolVar(&s.cfg.TLS, "tls", false, "TLS on the addresses of this machine too")
+	f.BoolVar(&s.noAgent, "no-agent", false, "run no jobs on this machine")
+	s.capacity = addCapacityFlags(cmd)
+	f.IntVar(&s.cfg.MaxConnections, "max-connections", 0, "at most `N` connections to each address; 20000 when not given")
+	f.Float64Var(&s.cfg.RequestRate, "max-rate", 0, "at most `N` requests a second of each token; 50000 when not given")
+	s.logs = addLogFlags(cmd)
+	return cmd
+}
+
+func (s *serverFlags) run(ctx context.Context, a *app) error {
+	log, err := s.logs.logger(a)
+	if err != nil {
+		return err
+	}
+	if s.cfg.Hold, err = optionalTime("hold", s.hold); err != nil {
+		return err
+	}
+	s.cfg.Data, s.cfg.Logger, s.cfg.Version = dataDir(), log, a.Version
+	s.cfg.Engine.AcceptClock = s.acceptClock
+	srv, err := server.Start(ctx, s.cfg)
+	if err != nil {
+		return err
+	}
+	if !s.noAgent {
+		if err := s.agent(ctx, a, srv); err != nil {
+			srv.Stop(0, err)
+			return err
+		}
+	}
+	select {
+	case <-ctx.Done():
+		srv.Stop(0, server.ErrStopped)
+	case <-srv.Done():
+	}
+	if err := srv.Wait(); !errors.Is(err, server.ErrStopped) && !errors.Is(err, server.ErrDrained) {
+		return err
+	}
+	return nil
+}
+
+func (s *serverFlags) agent(ctx context.Context, a *app, srv *server.Server) error {
+	c, err := client.New(client.Config{Address: srv.Where().Address, Token: srv.Token(), Patience: patience, CAFile: srv.Where().CAFile})
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, c.Close)
+	cfg := agent.Config{Client: c, Namespace: a.namespace, Dir: filepath.Join(s.cfg.Data, "agent"), Logger: s.cfg.Logger}
+	if cfg.Capacity, err = s.capacity.capacity(); err != nil {
+		return err
+	}
+	if cfg.Labels, err = s.capacity.labelled(); err != nil {
+		return err
+	}
+	return a.embedAgent(ctx, cfg)
+}

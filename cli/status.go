@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-queue/muster/client"
+)
+
+// status is what the command shows, and of which jobs.
+type status struct {
+	*selection
+	list, outcomes, explain, env bool
+	byQueue                      bool
+	limit                        int
+}
+
+func statusCmd(a *app) *cobra.Command {
+	s := &status{}
+	cmd := &cobra.Command{
+		Use:   "status [KEY...]",
+		Short: "Show how jobs stand",
+		Long: `Without a selection, status counts the jobs of each group by their state. With
+one it lists the jobs; of a single job it shows everything that is known.
+
+--outcomes puts jobs together that ended alike, with an example of each, which is
+the way to look at many failures. --explain says why a job is not running.`,
+		Example: `  muster status
+  muster status -b
+  muster status 3f2a9c01d7e4
+  muster status -f jobs.txt --outcomes
+  muster status -i align --state ready --explain
+  muster status -l -o json | jq .wall_time`,
+	}
+	s.selection = a.addSelectionFlags(cmd)
+	f := cmd.Flags()
+	f.BoolVarP(&s.list, "list", "l", false, "list jobs, also without a selection")
+	f.BoolVar(&s.outcomes, "outcomes", false, "group jobs by how they ended, most frequent first")
+	f.BoolVar(&s.explain, "explain", false, "say why jobs are not running")
+	f.BoolVar(&s.byQueue, "by-queue", false, "count by queue instead of by group")
+	f.BoolVarP(&s.env, "env", "e", false, "of a single job: its environment too")
+	f.IntVar(&s.limit, "limit", 0, "list at most `N` jobs (default 100 in a table, else all), or N examples of each outcome (default 1)")
+	cmd.MarkFlagsMutuallyExclusive("list", "outcomes", "explain", "by-queue")
+	a.formatFlag(cmd, "table", "")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := s.settle(args); err != nil {
+			return err
+		}
+		return a.with(needData, func(ctx context.Context, l *link, _ []string) error { return s.show(ctx, l) })(cmd, args)
+	}
+	return cmd
+}
+
+func (s *status) show(ctx context.Context, l *link) error {
+	switch {
+	case s.outcomes:
+		return s.showOutcomes(ctx, l)
+	case s.explain:
+		return s.showExplanations(ctx, l)
+	case len(s.args) == 1 && !s.list && s.app.table():
+		return s.showOne(ctx, l)
+	case s.list || s.fine():
+		return s.showList(ctx, l)
+	}
+	return s.showCounts(ctx, l)
+}
+
+// infos are the selected jobs. Those named by arguments must exist.
+func (s *status) infos(ctx context.Context, l *link, d client.Detail) iter.Seq2[*client.Info, error] {
+	if !s.named() {
+		return l.List(ctx, s.filter, d)
+	}
+	return func(yield func(*client.Info, error) bool) {
+		left := errors.New("left")
+		err := s.pages(ctx, l, func(page client.Selection) error {
+			list, err := l.Lookup(ctx, page.Jobs, d)
+			for _, i := range list {
+				if !yield(i, nil) {
+					return left
+				}
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, left) {
+			yield(nil, err)
+		}
+	}
+}

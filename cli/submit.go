@@ -1,0 +1,253 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-queue/muster/cli/input"
+	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
+)
+
+// submission is what run and add have in common: jobs of a file, of a pipe or of
+// the command line go to the server.
+type submission struct {
+	app  *app
+	jobs *jobFlags
+
+	file       string
+	duplicates bool
+	partial    bool
+	rerun      bool
+	replace    bool
+
+	// item, when set, is told what became of each job; ref which jobs there are.
+	item func(client.AddedItem) error
+	ref  func(*job.Job) error
+}
+
+func (a *app) addSubmitFlags(cmd *cobra.Command) *submission {
+	s := &submission{app: a}
+	f := cmd.Flags()
+	f.StringVarP(&s.file, "file", "f", "", "read jobs from this `FILE`, one a line; - is the standard input")
+	f.BoolVar(&s.duplicates, "duplicates", false, "each line is a job of its own, also when another line is identical")
+	f.BoolVar(&s.partial, "partial", false, "add the good lines of a file in which others are bad")
+	f.BoolVar(&s.rerun, "rerun", false, "run again what is complete already")
+	s.jobs = a.addJobFlags(cmd)
+	return s
+}
+
+// source opens what the flags and arguments name; a command on the command line
+// is a source of one job, and then nil is returned for the file.
+func (s *submission) source(args []string) (*input.Source, error) {
+	switch {
+	case s.file != "" && len(args) > 0:
+		return nil, job.Errorf(job.Invalid, "give a file (-f %s) or a command (%s), not both", s.file, args[0])
+	case len(args) == 1 && looksLikeJobs(args[0]):
+		return nil, job.Errorf(job.Invalid, "%s is not a command; to run the commands in it, write -f %[1]s", args[0])
+	case len(args) > 0:
+		return nil, nil
+	case s.file == "":
+		return nil, job.Errorf(job.Invalid, "nothing to do: give a file of commands (-f FILE, or -f - for the standard input) or a command")
+	}
+	return input.OpenSource(s.file, s.app.Stdin)
+}
+
+// looksLikeJobs tells a file of jobs, given without -f, from a program.
+func looksLikeJobs(arg string) bool {
+	info, err := os.Stat(arg)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0
+}
+
+// prepare makes the template, with its environment stored on the server.
+func (s *submission) prepare(ctx context.Context, l *link, name string) (*job.Job, error) {
+	t, err := s.jobs.template()
+	if err != nil {
+		return nil, err
+	}
+	if t.Group == "" {
+		t.Group = name
+	}
+	if env := s.jobs.environment(t); env != nil {
+		if t.Command.EnvID, err = l.PutEnvironment(ctx, env); err != nil {
+			return nil, job.Wrap(err, "store", "the environment of the jobs")
+		}
+	}
+	return t, nil
+}
+
+func (s *submission) options(kick bool) client.AddOptions {
+	o := client.AddOptions{Kick: kick, Partial: s.partial, EveryItem: s.item != nil}
+	switch {
+	case s.rerun:
+		o.Existing = job.ExistingRerun
+	case s.replace:
+		o.Existing = job.ExistingReplace
+	}
+	return o
+}
+
+// submitted says what became of a submission.
+type submitted struct {
+	client.Added
+	// Name is what the jobs came from, Group where they are counted.
+	Name, Group, Queue string
+	// Bad lines, which only a partial add passes over.
+	Bad int64
+}
+
+// command adds the one job of a command line.
+func (s *submission) command(ctx context.Context, l *link, args []string, kick bool) (*submitted, error) {
+	t, err := s.prepare(ctx, l, path.Base(args[0]))
+	if err != nil {
+		return nil, err
+	}
+	t.Command.Argv = args
+	salt := ""
+	if s.duplicates {
+		salt = s.app.now().String()
+	}
+	if err := input.Finish(t, salt); err != nil {
+		return nil, err
+	}
+	sum, err := s.feed(l.Add(ctx, s.adding(kick)), func(add func(*job.Job, int64) error) error { return add(t, 0) })
+	return &submitted{Added: sum, Name: t.Command.String(), Group: t.Group, Queue: t.Queue}, err
+}
+
+// lines adds the jobs of a file: first all of it is checked, so that a bad line
+// at the end leaves nothing half-added.
+func (s *submission) lines(ctx context.Context, l *link, src *input.Source, kick bool) (*submitted, error) {
+	if err := s.check(src); err != nil {
+		return nil, err
+	}
+	t, err := s.prepare(ctx, l, src.Name)
+	if err != nil {
+		return nil, err
+	}
+	out := &submitted{Name: src.Name, Group: t.Group, Queue: (&job.Job{Queue: t.Queue}).QueueName()}
+	out.Added, err = s.feed(l.Add(ctx, s.adding(kick)), func(add func(*job.Job, int64) error) error {
+		return s.each(src, t, func(j *job.Job, line int, bad error) error {
+			if bad != nil {
+				out.Bad++
+				s.app.say("%v", bad)
+				return nil
+			}
+			return add(j, int64(line))
+		})
+	})
+	return out, err
+}
+
+// adding are the options with the answers for items in them.
+func (s *submission) adding(kick bool) client.AddOptions {
+	o := s.options(kick)
+	o.Item = func(item client.AddedItem) {
+		if item.Err != nil {
+			s.app.say("%v", lineError(s.name(), item))
+		}
+		if s.item != nil {
+			_ = s.item(item) // a closed pipe: the adding goes on
+		}
+	}
+	return o
+}
+
+func (s *submission) name() string {
+	if s.file == "" || s.file == input.Stdin {
+		return "stdin"
+	}
+	return filepath.Base(s.file)
+}
+
+func lineError(name string, item client.AddedItem) error {
+	if item.Line == 0 {
+		return item.Err
+	}
+	return &input.LineError{File: name, Line: int(item.Line), Err: item.Err}
+}
+
+// feed gives an adder its jobs, and each to ref.
+func (s *submission) feed(a *client.Adder, all func(add func(*job.Job, int64) error) error) (client.Added, error) {
+	err := all(func(j *job.Job, line int64) error {
+		if s.ref != nil {
+			if err := s.ref(j); err != nil {
+				return err
+			}
+		}
+		return a.Add(j, line)
+	})
+	sum, cerr := a.Close()
+	if cerr != nil {
+		err = cerr
+	}
+	return sum, err
+}
+
+// each visits the jobs of a source, and the errors of its bad lines.
+func (s *submission) each(src *input.Source, t *job.Job, visit func(j *job.Job, line int, bad error) error) error {
+	r, err := src.Reader()
+	if err != nil {
+		return err
+	}
+	r.Template, r.Now = t, s.app.now()
+	if s.duplicates {
+		r.Duplicates = src.Identity
+	}
+	for {
+		j, err := r.Next()
+		var bad *input.LineError
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && !errors.As(err, &bad):
+			return job.Errorf(job.Internal, "read %s: %w", src.Name, err)
+		}
+		if err := visit(j, r.Line(), err); err != nil {
+			return err
+		}
+	}
+}
+
+// shown is how many bad lines are told of before only their number is.
+const shown = 10
+
+// check reads a whole source; bad lines are an error unless the add is partial.
+func (s *submission) check(src *input.Source) error {
+	if s.partial {
+		return nil
+	}
+	t, err := s.jobs.template()
+	if err != nil {
+		return err
+	}
+	var jobs, count int
+	var first []error
+	err = s.each(src, t, func(_ *job.Job, _ int, bad error) error {
+		jobs++
+		if bad != nil {
+			if count++; count <= shown {
+				first = append(first, bad)
+			}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case jobs == 0:
+		return job.Errorf(job.Invalid, "%s has no jobs in it; write one command a line", src.Name)
+	case count == 1:
+		return fmt.Errorf("%w; nothing was added (--partial adds the other lines)", first[0])
+	case count > 1:
+		return job.Errorf(job.Invalid, "%d of %d lines of %s are bad; nothing was added (--partial adds the other lines):\n%w",
+			count, jobs, src.Name, errors.Join(first...))
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-queue/muster/cli/output"
+	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
+)
+
+func waitCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "wait [KEY...]",
+		Short: "Wait until jobs have ended",
+		Long: `Wait shows the progress of jobs until all of them are complete or buried. It
+exits with 0 when all are complete and with 1 when one failed, after telling why.
+Without a selection it waits for every job of the namespace.`,
+		Example: `  muster add -f jobs.txt && muster wait -f jobs.txt
+  muster wait -i align
+  muster wait 3f2a9c01d7e4 && echo done`,
+	}
+	s := &selection{app: a}
+	f := cmd.Flags()
+	f.StringVarP(&s.file, "file", "f", "", "the jobs of this `FILE`, as it was added; - is the standard input")
+	f.StringVarP(&s.filter.Group, "group", "i", "", "jobs of this report `GROUP`")
+	f.StringVarP(&s.filter.Queue, "queue", "q", "", "jobs of this `QUEUE`")
+	f.StringVarP(&s.cwd, "cwd", "c", "", "with -f: the `DIR`ectory the file was added in, or with --cwd")
+	f.BoolVar(&s.duplicates, "duplicates", false, "with -f: the file was added with --duplicates")
+	s.exitFlag = func() bool { return false }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := s.settle(args); err != nil {
+			return err
+		}
+		return a.with(needServer, func(ctx context.Context, l *link, _ []string) error { return a.waitFor(ctx, l, s) })(cmd, args)
+	}
+	return cmd
+}
+
+func (a *app) waitFor(ctx context.Context, l *link, s *selection) error {
+	if !s.named() {
+		w := waiting{app: a, link: l, name: waitName(s), group: &client.WaitFor{Queue: s.filter.Queue, Group: s.filter.Group}}
+		counts, err := w.wait(ctx)
+		if err != nil {
+			return err
+		}
+		return a.conclude(ctx, l, counts, func() ([]client.Outcome, error) {
+			filter := s.filter
+			filter.States = []string{job.Buried.String()}
+			list, _, err := l.Outcomes(ctx, filter, 1, client.Detail{Output: true})
+			return list, err
+		})
+	}
+	w := waiting{app: a, link: l, name: waitName(s), pages: func(do func([]client.Ref) error) error {
+		return s.pages(ctx, l, func(page client.Selection) error { return do(page.Jobs) })
+	}}
+	counts, err := w.wait(ctx)
+	if err != nil {
+		return err
+	}
+	return a.conclude(ctx, l, counts, func() ([]client.Outcome, error) { return w.failures(ctx) })
+}
+
+func waitName(s *selection) string {
+	switch {
+	case s.file != "":
+		return s.file
+	case len(s.args) == 1:
+		return s.args[0]
+	case s.filter.Group != "":
+		return s.filter.Group
+	case s.filter.Queue != "":
+		return s.filter.Queue
+	}
+	return "jobs"
+}
+
+// waiting waits for jobs and shows their progress.
+type waiting struct {
+	app  *app
+	link *link
+	name string
+	// group is what the server counts; nil when jobs are only named in pages.
+	group *client.WaitFor
+	// pages visits the jobs that are waited for; nil: those of group.
+	pages func(do func([]client.Ref) error) error
+
+	mu       sync.Mutex
+	progress *output.Progress
+	tally    *tally // of the failures among named jobs
+}
+
+// redraw is how often the bar is drawn when nothing changes, for its times.
+const redraw = time.Second
+
+// wait waits and gives the final counts. The group tells of progress; which jobs
+// have ended, the pages tell: the group may have jobs of others, or not all.
+func (w *waiting) wait(ctx context.Context) (counts job.Counts, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w.progress = output.NewProgress(w.app.err, w.name, w.app.now())
+	w.tally = newTally(3)
+	defer w.hide()
+	go w.tick(ctx)
+	if w.pages == nil {
+		return w.link.Wait(ctx, *w.group, w.update)
+	}
+	if w.group != nil {
+		go func() { _, _ = w.link.Wait(ctx, *w.group, w.update) }() // only for the eye
+	}
+	err = w.pages(func(page []client.Ref) error {
+		c, err := w.page(ctx, page, counts)
+		counts.Add(&c)
+		return err
+	})
+	return counts, err
+}
+
+// page waits for one page of jobs; before are the counts of the pages before.
+func (w *waiting) page(ctx context.Context, page []client.Ref, before job.Counts) (job.Counts, error) {
+	c, err := w.link.Wait(ctx, client.WaitFor{Jobs: page}, func(c job.Counts) {
+		if w.group == nil {
+			c.Add(&before)
+			w.update(c)
+		}
+	})
+	if err != nil || c[job.Buried] == 0 {
+		return c, err
+	}
+	infos, err := w.link.Lookup(ctx, page, client.Detail{})
+	for _, i := range infos {
+		if i.State == job.Buried {
+			w.tally.add(i)
+		}
+	}
+	return c, err
+}
+
+// failures are the failed jobs of the pages, grouped.
+func (w *waiting) failures(ctx context.Context) ([]client.Outcome, error) {
+	return w.tally.examples(ctx, w.link)
+}
+
+func (w *waiting) update(c job.Counts) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.progress != nil {
+		w.progress.Update(c, w.app.now())
+	}
+}
+
+func (w *waiting) hide() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.progress.Hide()
+	w.progress = nil
+}
+
+func (w *waiting) tick(ctx context.Context) {
+	t := time.NewTicker(redraw)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		w.mu.Lock()
+		if w.progress != nil {
+			w.progress.Draw(w.app.now())
+		}
+		w.mu.Unlock()
+	}
+}
+
+// conclude says how it ended, and makes failures the exit status.
+func (a *app) conclude(_ context.Context, _ *link, c job.Counts, failures func() ([]client.Outcome, error)) error {
+	if c[job.Buried] == 0 {
+		a.say("%s", a.err.Paint(output.Green, plural(c[job.Complete], "job")+" complete."))
+		return nil
+	}
+	list, err := failures()
+	if err != nil {
+		return err
+	}
+	a.say("%s", a.err.Paint(output.Red, plural(c[job.Buried], "job")+" failed")+", "+plural(c[job.Complete], "job")+" complete.")
+	out := *a
+	out.out = a.err // what failed belongs to the messages
+	for i := range list {
+		a.say("")
+		out.printOutcome(&list[i])
+	}
+	return failed
+}
