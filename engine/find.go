@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -332,7 +331,7 @@ func (n *Namespace) findFinished(id JobID, digest job.Digest, end uint64, known 
 // in its description, live or finished.
 func (n *Namespace) digest(id JobID) (job.Digest, error) {
 	if id.Seq == 0 || id.Key != "" {
-		return job.DigestOf(cmp.Or(id.Queue, job.DefaultQueue), id.Key), nil
+		return id.digest(), nil
 	}
 	payloads, err := n.store.PayloadsFrom(id.Seq, 1, 1)
 	if err != nil {
