@@ -163,18 +163,19 @@ func (w *writer) take() {
 }
 
 // apply does commands until none are left or the slice or batch is full; the
-// urgent ones first, and all of them.
+// urgent ones first, and all of them. A command is taken out before it is done,
+// so that one that fails the turn is not met again.
 func (w *writer) apply() {
 	for l := range w.pending {
-		did := 0
-		for _, o := range w.pending[l] {
+		for did := 0; len(w.pending[l]) > 0; did++ {
 			if lane(l) == normal && w.full(did) {
 				break
 			}
+			o := w.pending[l][0]
+			w.pending[l][0] = op{}
+			w.pending[l] = w.pending[l][1:]
 			w.do(o)
-			did++
 		}
-		w.pending[l] = drop(w.pending[l], did)
 	}
 }
 
@@ -192,12 +193,6 @@ func (w *writer) full(did int) bool {
 		return true
 	}
 	return did%16 == 15 && w.cfg.Clock.Mono()-w.began > w.cfg.Slice
-}
-
-func drop(ops []op, n int) []op {
-	left := copy(ops, ops[n:])
-	clear(ops[left:])
-	return ops[:left]
 }
 
 // commit hands the turn over to the committer.
