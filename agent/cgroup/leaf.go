@@ -23,6 +23,7 @@ type Leaf struct {
 	events *os.File // cgroup.events, kept open: read at every end of a command
 	set    Limits   // what the kernel was last told
 	used   bool     // an earlier command ran in it
+	killed bool     // see Kill
 	base   Usage    // the counters when the present command began
 }
 
@@ -47,7 +48,11 @@ const keepable = 4 << 20
 
 // Leaf makes, or finds, the group of the runs in a slot.
 func (t *Tree) Leaf(slot int) (*Leaf, error) {
-	l := &Leaf{tree: t, path: LeafPath(t.path, slot)}
+	return t.leaf(LeafPath(t.path, slot))
+}
+
+func (t *Tree) leaf(path string) (*Leaf, error) {
+	l := &Leaf{tree: t, path: path}
 	if err := syscall.Mkdir(l.path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, job.Errorf(job.Unavailable, "make control group %s: %w", l.path, err)
 	}
@@ -178,15 +183,36 @@ func (l *Leaf) Populated() bool {
 // Pids lists the processes in the group and below it.
 func (l *Leaf) Pids() []int { return Pids(l.path) }
 
-// Kill ends everything in the group, see Kill.
-func (l *Leaf) Kill() error { return Kill(l.path) }
+// Kill ends everything in the group, see the function Kill. Nothing can be born
+// into it afterwards: there are kernels (6.18 is one) that take a process which
+// begins in a group that was ever killed for one that the kill has missed.
+func (l *Leaf) Kill() error {
+	l.killed = true
+	return Kill(l.path)
+}
+
+// Renew makes the group anew, with the same limits, if it was killed. It must be
+// empty. What was used so far is forgotten.
+func (l *Leaf) Renew() error {
+	if !l.killed {
+		return nil
+	}
+	limits := l.set
+	l.Close()
+	fresh, err := l.tree.leaf(l.path)
+	if err != nil {
+		return err
+	}
+	*l = *fresh
+	return l.Prepare(limits)
+}
 
 // Reusable reports whether nothing of the command that ended would be counted
-// as the next one's: no groups made inside, no memory still charged, a peak
-// that can be told.
+// as the next one's, and the next one can be born here: the group was not killed,
+// there are no groups made inside, no memory is still charged, the peak can be told.
 func (l *Leaf) Reusable() bool {
 	var st syscall.Stat_t
-	if syscall.Fstat(int(l.dir.Fd()), &st) != nil || st.Nlink > 2 {
+	if l.killed || syscall.Fstat(int(l.dir.Fd()), &st) != nil || st.Nlink > 2 {
 		return false
 	}
 	if !l.tree.has["memory"] {

@@ -23,7 +23,26 @@ type Process struct {
 	Start uint64
 	// State is the letter ps shows; 'Z' is a zombie.
 	State byte
+
+	flags  uint64
+	envEnd uint64 // where its environment ends in its memory; zero: not set up
 }
+
+// Flags of a process, as the kernel counts them.
+const (
+	flagExiting = 0x4
+	flagKernel  = 0x200000
+)
+
+// executing reports whether the process is between two programs: it has the new
+// one's memory, in which there is no environment yet.
+func (p Process) executing() bool {
+	return !p.Dead() && p.flags&(flagExiting|flagKernel) == 0 && p.envEnd == 0
+}
+
+// Exiting reports whether the process runs no more of its program, though it may
+// not be dead yet: its children may still become somebody else's.
+func (p Process) Exiting() bool { return p.Dead() || p.flags&flagExiting != 0 }
 
 // Dead reports whether the process has ended and only waits to be reaped.
 func (p Process) Dead() bool { return p.State == 'Z' || p.State == 'X' }
@@ -46,12 +65,14 @@ func parseStat(pid int, b []byte) (Process, error) {
 		return Process{}, job.Errorf(job.Internal, "process %d: its stat line %.80q cannot be read", pid, b)
 	}
 	fields := bytes.Fields(b[end+1:])
-	if len(fields) < 20 {
+	if len(fields) < 49 {
 		return Process{}, job.Errorf(job.Internal, "process %d: its stat line has %d fields", pid, len(fields))
 	}
-	num := func(i int) int { n, _ := strconv.Atoi(string(fields[i])); return n }
-	start, _ := strconv.ParseUint(string(fields[19]), 10, 64)
-	return Process{Pid: pid, State: fields[0][0], Parent: num(1), Group: num(2), Session: num(3), Start: start}, nil
+	num := func(i int) uint64 { n, _ := strconv.ParseUint(string(fields[i]), 10, 64); return n }
+	return Process{
+		Pid: pid, State: fields[0][0], Parent: int(num(1)), Group: int(num(2)), Session: int(num(3)),
+		Start: num(19), flags: num(6), envEnd: num(48),
+	}, nil
 }
 
 // Alive reports whether the process that began at start still runs under pid.

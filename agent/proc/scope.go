@@ -57,23 +57,37 @@ func (s Scope) Contains(mark string) bool {
 // environment may not be read (another user's) has none.
 func (s Scope) Has(pid int) bool {
 	var buf [8192]byte
-	env, err := read("/proc/"+strconv.Itoa(pid)+"/environ", buf[:])
-	if err != nil || len(env) == 0 {
-		return false
-	}
-	const name = ScopeVar + "="
-	for from := 0; ; {
-		i := bytes.Index(env[from:], []byte(name))
-		if i < 0 {
+	for range executingLooks {
+		env, err := read("/proc/"+strconv.Itoa(pid)+"/environ", buf[:])
+		if err != nil {
 			return false
 		}
-		from += i + len(name)
-		if start := from - len(name); start > 0 && env[start-1] != 0 {
-			continue
+		if len(env) > 0 {
+			return s.marks(env)
 		}
-		value := env[from:]
-		if end := bytes.IndexByte(value, 0); end >= 0 {
-			value = value[:end]
+		// No environment at all, or none for a moment?
+		if p, err := Read(pid); err != nil || !p.executing() {
+			return false
+		}
+		time.Sleep(executingPause)
+	}
+	return false
+}
+
+// A process that is being given a new program is waited for, about a second; a
+// mark cannot be told from it meanwhile.
+const (
+	executingLooks = 5000
+	executingPause = 100 * time.Microsecond
+)
+
+// marks reports whether an environment holds a mark of the scope.
+func (s Scope) marks(env []byte) bool {
+	const name = ScopeVar + "="
+	for entry := range bytes.SplitSeq(env, []byte{0}) {
+		value, ok := bytes.CutPrefix(entry, []byte(name))
+		if !ok {
+			continue
 		}
 		for _, mark := range strings.Fields(string(value)) {
 			if s.Contains(mark) {
@@ -81,6 +95,7 @@ func (s Scope) Has(pid int) bool {
 			}
 		}
 	}
+	return false
 }
 
 // Pids lists the processes of the scope, the caller's own left out.

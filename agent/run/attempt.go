@@ -128,7 +128,7 @@ func (x *attempt) takeSlot() (err error) {
 }
 
 func (x *attempt) freeSlot() {
-	if x.leaf != nil && !x.leaf.Reusable() {
+	if x.leaf != nil && (x.keptBy() || !x.leaf.Reusable()) {
 		x.r.leaves[x.slot.Index] = nil
 		x.leaf.Close()
 	}
@@ -168,6 +168,9 @@ func (x *attempt) launch(p program, attr *syscall.ProcAttr) (*child, error) {
 		attr.Sys.Credential = x.who.credential()
 	}
 	if x.leaf != nil {
+		if err := x.leaf.Renew(); err != nil {
+			return nil, err
+		}
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, x.leaf.FD()
 	}
 	return x.r.launch(p.path, p.argv, attr)

@@ -179,7 +179,7 @@ func (ds *dirs) leave(d *workdir, keep bool) (left bool, err error) {
 	case d.untouched():
 		d.pool.done(d)
 		return false, nil
-	case keep && !empty(d.cwd):
+	case keep && !empty(d.cwd) && stampOf(d.cwd) != stamp{}:
 		err = os.RemoveAll(d.tmp)
 		left = true
 	default:

@@ -8,8 +8,10 @@ package run
 
 import (
 	"context"
+	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -85,6 +87,7 @@ type Runner struct {
 	scan    scanner
 	leaves  []*cgroup.Leaf // by slot; each touched only by the slot's holder
 
+	closed atomic.Bool
 	keptMu sync.Mutex // the list of what is kept for some days
 
 	mu      sync.Mutex
@@ -95,6 +98,9 @@ type Runner struct {
 // New makes a runner on a state directory. Close ends it.
 func New(cfg Config) (*Runner, error) {
 	cfg = withDefaults(cfg)
+	// What this process itself inherited is not for the commands. (Go's own
+	// descriptors are closed in them anyway; a kernel before 5.11 refuses.)
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -137,6 +143,9 @@ func set[T comparable](v *T, def T) {
 
 // Close gives up what the runner holds. No command may run any more.
 func (r *Runner) Close() {
+	if !r.closed.CompareAndSwap(false, true) {
+		return
+	}
 	r.starter.close()
 	r.dirs.close()
 	for _, l := range r.leaves {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muster-queue/muster/agent/proc"
+	"github.com/muster-queue/muster/job"
 )
 
 // scanner shares one look at the process table among the attempts that want one
@@ -116,6 +117,7 @@ func (x *attempt) endGroup() {
 // parents ended, and theirs, until there are no more. Orphans that ended by
 // themselves are reaped on the way, whosever they are.
 func (x *attempt) endOrphans(c *child) {
+	killed := map[int]bool{}
 	for wait := 100 * time.Microsecond; ; wait = min(2*wait, killAgain) {
 		pids, err := proc.Adopted()
 		if err != nil {
@@ -123,13 +125,18 @@ func (x *attempt) endOrphans(c *child) {
 			return
 		}
 		var mine []int
+		changed := false
 		for _, pid := range pids {
-			if x.orphan(c, pid) {
+			switch x.orphan(c, pid, killed) {
+			case orphanOurs:
 				mine = append(mine, pid)
+				killed[pid] = true
 				_ = unix.Kill(pid, unix.SIGKILL) // our child: its number is not reused before we reap it
+			case orphanGone:
+				changed = true // what it left may have become our child since
 			}
 		}
-		if len(mine) == 0 {
+		if len(mine) == 0 && !changed {
 			return
 		}
 		x.noteRest(mine)
@@ -137,21 +144,39 @@ func (x *attempt) endOrphans(c *child) {
 	}
 }
 
-// orphan reports whether a child of this process is an orphan of the attempt; a
-// dead one, of whatever attempt, it reaps.
-func (x *attempt) orphan(c *child, pid int) bool {
+// orphan is what a child of this process is to an attempt.
+type orphan uint8
+
+const (
+	orphanNot  orphan = iota // not an orphan of the attempt
+	orphanOurs               // a living one
+	orphanGone               // of whatever attempt: it has ended
+)
+
+// orphan looks at a child of this process. A dead orphan, of whatever attempt,
+// it reaps. One that was killed is an orphan of the attempt until it is gone,
+// though its mark cannot be seen any more.
+func (x *attempt) orphan(c *child, pid int, killed map[int]bool) orphan {
 	if x.r.isMain(pid) {
-		return false
+		return orphanNot
 	}
 	p, err := proc.Read(pid)
-	if err != nil || p.Session == session() {
-		return false // started by another part of this program, which waits for it
-	}
-	if p.Dead() {
+	switch {
+	case err != nil:
+		return orphanGone
+	case p.Session == session():
+		return orphanNot // started by another part of this program, which waits for it
+	case p.Dead():
 		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
-		return false
+		return orphanGone
+	case killed[pid] || p.Session == c.pid || x.scope.Has(pid):
+		return orphanOurs
 	}
-	return p.Session == c.pid || x.scope.Has(pid)
+	// One that was exiting showed no mark.
+	if p, err = proc.Read(pid); err != nil || p.Exiting() {
+		return orphanGone
+	}
+	return orphanNot
 }
 
 // session is this process's session.
@@ -166,9 +191,9 @@ func (r *Runner) isMain(pid int) bool {
 	return r.mains[pid]
 }
 
-// noteRest tells once that something was left.
+// noteRest tells, once, that a command which ended by itself left something.
 func (x *attempt) noteRest(pids []int) {
-	if !x.restNoted && len(pids) > 0 {
+	if !x.restNoted && len(pids) > 0 && x.stop.reason == job.ReasonNone {
 		x.restNoted = true
 		x.note("ended %d processes that it left in the background", len(pids))
 	}
