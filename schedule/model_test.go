@@ -232,8 +232,8 @@ func (m *model) pass(now job.Time) (placed []Placement) {
 		if m.cfg.Strict {
 			return placed
 		}
-		m.plan()
-		if len(got) == 0 {
+		kept := slices.Clone(m.kept)
+		if m.plan(); len(got) == 0 && slices.Equal(m.kept, kept) {
 			return placed
 		}
 	}

@@ -206,7 +206,7 @@ func (p *pull) walks() []*walker {
 			if q := p.Scheduler.queues[id]; q != nil {
 				for _, l := range q.lanes {
 					if l.listed {
-						w.enter(l, l.key)
+						w.enter(l, rank{}.in(q))
 					}
 				}
 			}
@@ -254,12 +254,14 @@ func (p *pull) enter(merged *agenda, sh *shape) {
 func (p *pull) serveList(merged agenda) {
 	for len(merged) > 0 && !p.enough() {
 		sh := merged.pop().shape
-		if !p.fits(sh) {
+		switch {
+		case !p.wantsLane(sh.lane): // its queue has enough by now
+		case p.fits(sh):
+			p.give(sh, sh.items.pop())
+			p.enter(&merged, sh)
+		default:
 			p.stopped = p.blocks(sh)
-			continue
 		}
-		p.give(sh, sh.items.pop())
-		p.enter(&merged, sh)
 	}
 }
 

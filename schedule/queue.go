@@ -111,6 +111,7 @@ func (s *Scheduler) reopened(q *queue) {
 // is what the order of service is merged from: as a queue with nothing to give
 // is passed over as a whole, so is a lane that no worker suits.
 type lane struct {
+	id      uint64
 	queue   *queue
 	class   *class
 	command bool
@@ -134,7 +135,8 @@ func (s *Scheduler) laneOf(q *queue, c *class, command bool) *lane {
 	k := laneKey{q, c, command}
 	l := s.lanes[k]
 	if l == nil {
-		l = &lane{queue: q, class: c, command: command}
+		s.numLanes++
+		l = &lane{id: s.numLanes, queue: q, class: c, command: command}
 		s.lanes[k] = l
 		q.lanes = append(q.lanes, l)
 		c.lanes++
@@ -167,7 +169,7 @@ func (s *Scheduler) list(l *lane) {
 	if l.listed || l.shapes.n == 0 || !l.queue.open() {
 		return
 	}
-	l.listed, l.key, l.need = true, l.shapes.head().in(l.queue), l.shapes.bound()
+	l.listed, l.key, l.need = true, l.file(l.shapes.head()), l.shapes.bound()
 	s.orderOf(l.command).insert(l.key, l.need, l)
 }
 
@@ -191,7 +193,7 @@ func (s *Scheduler) cover(l *lane, key rank, need *vec) {
 		s.list(l)
 		return
 	}
-	key = key.in(l.queue)
+	key = l.file(key)
 	if !key.less(l.key) && l.need.covers(need) {
 		return
 	}
@@ -201,6 +203,13 @@ func (s *Scheduler) cover(l *lane, key rank, need *vec) {
 	}
 	l.need.raise(need)
 	s.orderOf(l.command).insert(l.key, l.need, l)
+}
+
+// file is where the lane is to be filed when r is its first shape's rank.
+func (l *lane) file(r rank) rank {
+	r = r.in(l.queue)
+	r.owner = l.id
+	return r
 }
 
 // from is the position of r in the lane; false when the whole lane is before it.

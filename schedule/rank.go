@@ -9,10 +9,13 @@ type rank struct {
 	priority uint64 // from the job's priority
 	place    uint64
 	seq      uint64
+	// owner is the shape or lane that is filed there: its rank may be out of
+	// date and that of a job which is in another shape by now.
+	owner uint64
 }
 
 // lastRank is behind every job.
-var lastRank = rank{math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64}
+var lastRank = rank{math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64}
 
 // less reports whether r comes before o.
 func (r rank) less(o rank) bool {
@@ -23,19 +26,17 @@ func (r rank) less(o rank) bool {
 		return r.priority < o.priority
 	case r.place != o.place:
 		return r.place < o.place
+	case r.seq != o.seq:
+		return r.seq < o.seq
 	}
-	return r.seq < o.seq
+	return r.owner < o.owner
 }
 
 // after is the first position behind r.
 func (r rank) after() rank {
-	if r.seq++; r.seq != 0 {
-		return r
+	if r.owner++; r.owner == 0 {
+		r.seq++
 	}
-	if r.place++; r.place != 0 {
-		return r
-	}
-	r.priority++
 	return r
 }
 

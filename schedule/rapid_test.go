@@ -337,7 +337,7 @@ func (w *twin) checkWorker(t *rapid.T, id job.WorkerID, wk *worker) {
 func (w *twin) checkIndexes(t *rapid.T) {
 	for _, l := range w.s.lanes {
 		l.shapes.check(t)
-		if l.listed && (l.shapes.head().in(l.queue).less(l.key) || !l.need.covers(ptr(l.shapes.bound()))) {
+		if l.listed && (l.file(l.shapes.head()).less(l.key) || !l.need.covers(ptr(l.shapes.bound()))) {
 			t.Fatalf("a lane of queue %d is filed too late or too narrow", l.queue.id)
 		}
 		if l.listed != (l.shapes.n > 0 && l.queue.open()) {

@@ -273,7 +273,9 @@ func (s *Scheduler) drain(w *worker, d *demand, free *amounts) (known bool, star
 func missing(d *demand, free *amounts) int64 {
 	lack := amounts{}
 	for i, v := range d.col {
-		lack.col[i] = max(0, v-free.col[i])
+		if v > 0 {
+			lack.col[i] = max(0, v-free.col[i])
+		}
 	}
 	for _, x := range d.rest {
 		lack.rest = append(lack.rest, amount{x.name, max(0, x.v-free.get(x.name))})

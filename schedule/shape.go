@@ -36,7 +36,11 @@ type shape struct {
 }
 
 // head is the rank of the first job in its lane; there is one.
-func (sh *shape) head() rank { return sh.items.front().rank() }
+func (sh *shape) head() rank {
+	r := sh.items.front().rank()
+	r.owner = uint64(sh.id)
+	return r
+}
 
 // rank is the rank of the first job in the order of service; there is one.
 func (sh *shape) rank() rank { return sh.head().in(sh.lane.queue) }

@@ -80,7 +80,7 @@ func (w *walker) openLanes(s *Scheduler) {
 		if len(w.open) > 0 && w.open[0].at.less(r) {
 			return
 		}
-		if l.key.less(l.shapes.head().in(l.queue)) {
+		if l.key.less(l.file(l.shapes.head())) {
 			s.refresh(l)
 			continue
 		}
@@ -92,6 +92,7 @@ func (w *walker) openLanes(s *Scheduler) {
 			w.opened = map[*lane]struct{}{}
 		}
 		w.opened[l] = struct{}{}
+		r.owner = 0
 		w.enter(l, r)
 	}
 }

@@ -77,7 +77,7 @@ func (s *Scheduler) SetWorker(id job.WorkerID, def Worker) {
 func (s *Scheduler) DropWorker(id job.WorkerID) {
 	if w := s.workers[id]; w != nil {
 		s.retire(w)
-		w.present, w.labels = false, nil
+		w.present, w.closed, w.labels = false, false, nil
 		s.forget(w)
 	}
 }

@@ -1,0 +1,151 @@
+package schedule
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// load is a number of jobs, shapes and workers as a benchmark wants them.
+type load struct {
+	name            string
+	jobs, shapes    int
+	workers, queues int
+	cores           int64 // of a worker
+	vectors         bool  // jobs of several cores and of memory, instead of one slot
+}
+
+const benchStart = job.Time(1e18)
+
+// fill makes a scheduler with the jobs ready; the workers come with present.
+func (l load) fill() *Scheduler {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	s := New(Config{})
+	s.begin(benchStart)
+	for i := range l.shapes {
+		sh := job.Shape{Queue: job.QueueID(i%l.queues + 1), Command: true, Needs: job.Resources{"cpu": 1000}, Kind: 1}
+		if l.vectors {
+			sh.Needs = job.Resources{"cpu": 500 * (1 + rnd.Int64N(16)), "mem": (1 + rnd.Int64N(256)) << 27}
+			sh.Time = time.Duration(rnd.Int64N(600)) * time.Second
+		}
+		s.DefineShape(job.ShapeID(i+1), &sh)
+	}
+	for i := range l.jobs {
+		sh := i // each once, then at random
+		if i >= l.shapes {
+			sh = rnd.IntN(l.shapes)
+		}
+		s.Push(job.ShapeID(sh+1), Item{Seq: job.Seq(i + 1), Place: uint64(i + 1)})
+	}
+	return s
+}
+
+func (l load) present(s *Scheduler) {
+	for i := range l.workers {
+		s.SetWorker(job.WorkerID(i+1), Worker{
+			Agent: true, Capacity: job.Resources{"cpu": 1000 * l.cores, "mem": l.cores << 32, "disk": 1 << 40},
+		})
+	}
+}
+
+var loads = []load{
+	{"slots/20k", 1_000_000, 20_000, 10_000, 1, 1, false},
+	{"slots/200k", 1_000_000, 200_000, 10_000, 1, 1, false},
+	{"slots/200k/1000queues", 1_000_000, 200_000, 10_000, 1000, 1, false},
+	{"vectors/20k", 1_000_000, 20_000, 10_000, 1, 16, true},
+	{"vectors/200k", 1_000_000, 200_000, 10_000, 1, 16, true},
+}
+
+// BenchmarkFull is a pass over everything, with all workers free at first.
+func BenchmarkFull(b *testing.B) {
+	for _, l := range loads {
+		b.Run(l.name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				s := l.fill()
+				l.present(s)
+				b.StartTimer()
+				placed, _ := s.Pass(benchStart, math.MaxInt)
+				b.ReportMetric(float64(len(placed)), "placed")
+			}
+		})
+	}
+}
+
+// BenchmarkFreed is what a worker that became free costs when all others are
+// busy: the pass that finds it something to do, and the pass that does not.
+func BenchmarkFreed(b *testing.B) {
+	for _, l := range loads {
+		s := l.fill()
+		l.present(s)
+		placed, _ := s.Pass(benchStart, math.MaxInt)
+		running := append([]Placement(nil), placed...)
+		b.Run(l.name+"/fits", func(b *testing.B) {
+			rnd := rand.New(rand.NewPCG(3, 4))
+			n := 0
+			for b.Loop() {
+				i := rnd.IntN(len(running))
+				old := running[i]
+				s.Release(old.Seq)
+				placed, _ := s.Pass(benchStart, math.MaxInt)
+				s.Push(old.Shape, Item{Seq: old.Seq, Place: uint64(old.Seq)})
+				n += len(placed)
+				if len(placed) > 0 {
+					running[i] = placed[0]
+					running = append(running, placed[1:]...)
+				} else {
+					running = append(running[:i], running[i+1:]...)
+				}
+			}
+			b.ReportMetric(float64(n)/float64(b.N), "placed/op")
+		})
+	}
+}
+
+// BenchmarkFreedNothing frees on one worker less than any ready job needs.
+func BenchmarkFreedNothing(b *testing.B) {
+	for _, shapes := range []int{20_000, 200_000} {
+		b.Run(fmt.Sprint(shapes), func(b *testing.B) {
+			s := crossed(shapes)
+			for b.Loop() {
+				s.Release(1 << 40)
+				if placed, _ := s.Pass(benchStart, math.MaxInt); len(placed) > 0 {
+					b.Fatal("something fitted")
+				}
+				s.Hold(Held{Seq: 1 << 40, Shape: 1 << 30, Worker: 1, Since: benchStart})
+			}
+		})
+	}
+}
+
+// crossed makes shapes that need either many cores or much memory, so that no
+// summary tells that none fits, on workers that have a little of each.
+func crossed(shapes int) *Scheduler {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	s := New(Config{})
+	s.begin(benchStart)
+	small := job.Shape{Queue: 1, Command: true, Needs: job.Resources{"cpu": 1000, "mem": 1 << 30}}
+	s.DefineShape(1<<30, &small)
+	for i := range 10_000 {
+		id := job.WorkerID(i + 1)
+		s.SetWorker(id, Worker{Agent: true, Capacity: job.Resources{"cpu": 64_000, "mem": 256 << 30}})
+		busy := job.Shape{Queue: 1, Command: true, Needs: job.Resources{"cpu": 60_000, "mem": 250 << 30}}
+		s.DefineShape(1<<31, &busy)
+		s.Hold(Held{Seq: job.Seq(1<<41 + i), Shape: 1 << 31, Worker: id})
+	}
+	for i := range shapes {
+		sh := job.Shape{Queue: 1, Command: true, Needs: job.Resources{"cpu": 1000 + rnd.Int64N(3000), "mem": (7 + rnd.Int64N(100)) << 30}}
+		if i%2 == 0 {
+			sh.Needs = job.Resources{"cpu": 5000 + rnd.Int64N(50_000), "mem": (1 + rnd.Int64N(6)) << 30}
+		}
+		s.DefineShape(job.ShapeID(i+1), &sh)
+		s.Push(job.ShapeID(i+1), Item{Seq: job.Seq(i + 1), Place: uint64(i + 1)})
+	}
+	s.Pass(benchStart, math.MaxInt)
+	s.Hold(Held{Seq: 1 << 40, Shape: 1 << 30, Worker: 1, Since: benchStart})
+	return s
+}
