@@ -1,10 +1,12 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -106,6 +108,7 @@ func addedItems(m *musterv1.AddJobsResponse, before int64) ([]AddedItem, error) 
 			Result: item.Result, Err: api.ToError(item.Error),
 		}
 	}
+	slices.SortFunc(items, func(a, b AddedItem) int { return cmp.Compare(a.Number, b.Number) })
 	return items, nil
 }
 

@@ -45,6 +45,7 @@ type Session struct {
 	// over the present stream, in messages of these sizes.
 	reports  []*musterv1.Report
 	sent     int
+	repeats  int // how many of the first of them went over an earlier one
 	messages []message
 	last     uint64
 	owed     int // credits to give with the next message
@@ -267,6 +268,7 @@ func (s *Session) stream(r *retry, pause time.Duration) error {
 func (s *Session) reopen() *musterv1.OpenSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.repeats = max(s.repeats, s.sent)
 	s.sent, s.messages, s.last = 0, nil, 0
 	s.owed = s.o.Credits - len(s.active)
 	o := &musterv1.OpenSession{
@@ -358,17 +360,23 @@ func (s *Session) acknowledge(m *musterv1.WorkSessionResponse) {
 	}
 	s.mu.Lock()
 	var told []*musterv1.Report // of the message with that id
+	repeats := 0                // among those
 	for len(s.messages) > 0 && s.messages[0].id <= m.Acked {
 		n := s.messages[0].count
-		told = s.reports[:n]
+		told, repeats = s.reports[:n], min(n, s.repeats)
 		s.messages, s.reports = s.messages[1:], s.reports[n:]
 		s.sent -= n
+		s.repeats -= repeats
 	}
 	s.mu.Unlock()
 	signal(s.acked)
 	for _, a := range m.Answers {
-		if s.o.Refused != nil && a.Error != nil && a.Item >= 1 && a.Item <= uint64(len(told)) {
-			s.o.Refused(attemptOf(told[a.Item-1]), api.ToError(a.Error))
+		if s.o.Refused == nil || a.Error == nil || a.Item < 1 || a.Item > uint64(len(told)) {
+			continue
+		}
+		// That an attempt began, said again after its end was, is no news.
+		if r := told[a.Item-1]; int(a.Item) > repeats || (Report{r}).ends() {
+			s.o.Refused(attemptOf(r), api.ToError(a.Error))
 		}
 	}
 }

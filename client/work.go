@@ -126,7 +126,7 @@ type Answer struct {
 	Err error
 	// Stopping, unless none, orders the end of the attempt.
 	Stopping job.Mark
-	// State is the job's now, and Due when a delayed one becomes ready.
+	// State is the job's after an end, and Due when a delayed one becomes ready.
 	State job.State
 	Due   time.Time
 }

@@ -867,7 +867,7 @@ type ReportAnswer struct {
 	Error *Error `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	// The attempt is to be stopped: cancelled, preempted, deleted, withdrawn.
 	Stopping string `protobuf:"bytes,3,opt,name=stopping,proto3" json:"stopping,omitempty"`
-	// The job's state now, and when a delayed one becomes ready.
+	// After an end: the job's state, and when a delayed one becomes ready.
 	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
 	Due           *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due,proto3" json:"due,omitempty"`
 	unknownFields protoimpl.UnknownFields
