@@ -8,7 +8,8 @@ import (
 )
 
 // Prepared is a job made ready for Add or Modify off the writer: normalised,
-// validated, encoded, and its key looked up in history.
+// validated, encoded, and its key looked up in history. It must not outlive a
+// load: after one, look the key up again.
 type Prepared struct {
 	Job    *job.Job
 	Digest job.Digest

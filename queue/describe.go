@@ -35,7 +35,17 @@ func (s *State) describe(slot uint32, r *rec, p *Prepared, q *queueRow) {
 	if refed {
 		s.refeed(r)
 	}
+	s.unlinger(r)
 	s.touch(slot, r)
+}
+
+// unlinger gives a lost job that was kept by policy hold, and whose new
+// description has it no more, its timer back.
+func (s *State) unlinger(r *rec) {
+	if r.state == job.Lost && r.flags&job.FlagHold == 0 {
+		t := s.tries.at(r.try)
+		s.timers.set(t.timer, r.try, s.leaseEnd(s.workers.rows[t.worker], t))
+	}
 }
 
 // fill copies what the state machine needs of a description.

@@ -33,8 +33,8 @@ type Renewal struct {
 
 // Grant gives a ready job to a worker (zero: nobody known). It is false if the
 // job is not ready any more, its queue or the namespace is paused or draining,
-// the worker has left or is a silent agent, or the job's attempts are used up (it
-// is buried then). A lease of zero means the job's, else the queue's, else the
+// the worker has left or is an agent that was not heard lately, or the job's
+// attempts are used up (it is buried then). A lease of zero means the job's, else the queue's, else the
 // default.
 func (s *State) Grant(seq job.Seq, by job.WorkerID, lease time.Duration, prefetched bool) (Grant, bool) {
 	slot, r := s.find(seq)
@@ -43,11 +43,15 @@ func (s *State) Grant(seq job.Seq, by job.WorkerID, lease time.Duration, prefetc
 	}
 	q := s.shapes.rows[r.shape].queue
 	ws, w := s.holder(by)
-	if q.Def.Paused || w == nil || s.usedUp(slot, r, q, ws) {
+	if q.Def.Paused || w == nil {
+		return Grant{}, false
+	}
+	lease = s.leaseFor(r, q, w, lease)
+	if w.Agent && w.heard.Add(min(lease, s.cfg.Silence)) <= s.clock() || s.usedUp(slot, r, q, ws) {
 		return Grant{}, false
 	}
 	t := s.attempt(slot, r, ws)
-	t.lease = s.leaseFor(r, q, w, lease)
+	t.lease = lease
 	if prefetched {
 		r.flags |= job.FlagPrefetched
 	}

@@ -112,7 +112,8 @@ func (s *State) lapse(slot uint32, r *rec, t *try, c Cause) {
 		s.vanish(slot, r)
 		return
 	}
-	if mark == job.MarkNone && r.flags&job.FlagHold != 0 && c == CauseLeaseEnd && s.workers.rows[t.worker].Agent {
+	if r.flags&job.FlagHold != 0 && c == CauseLeaseEnd && s.workers.rows[t.worker].Agent &&
+		mark != job.MarkCancelled && mark != job.MarkRevoked {
 		s.linger(slot, r, t)
 		return
 	}

@@ -400,7 +400,7 @@ func (k *machine) delete(t *rapid.T) {
 	k.conflict(t, err, j.held() && !force)
 	switch {
 	case err != nil:
-	case j.held() && k.m.workers[j.worker].agent:
+	case j.held() && k.m.workers[j.worker].agent && k.m.end(j) > k.m.now:
 		j.ghost, j.revoked, j.mark = true, false, job.MarkDeleted
 	case j.held():
 		k.m.release(j, job.Absent, 0)
@@ -663,7 +663,8 @@ func (k *machine) reload(t *rapid.T) {
 	k.commit(t)
 	old := k.s
 	k.s = k.shelf.load(t, k.cfg, k.now(), k.reach)
-	k.older = nil
+	k.older = nil // no look-up outlives a load
+	maps.DeleteFunc(k.found, func(_ job.Digest, end uint64) bool { _, kept := k.shelf.finished[end]; return !kept })
 	k.sched.reset()
 	k.feed()
 	k.s.Begin(k.now())

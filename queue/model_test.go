@@ -129,11 +129,11 @@ func (m *model) lapse(j *mjob, superseded bool) {
 	case j.mark == job.MarkCancelled:
 		m.release(j, job.Buried, job.OutcomeCancelled)
 		j.reason = job.ReasonCancelled
+	case j.hold && agent && !superseded:
+		j.state = job.Lost
 	case j.mark == job.MarkPreempted || j.mark == job.MarkWithdrawn:
 		m.release(j, job.Ready, job.OutcomeLost)
 		j.reason = job.ReasonPreempted
-	case j.hold && agent && !superseded:
-		j.state = job.Lost
 	default:
 		m.release(j, job.Ready, job.OutcomeLost)
 		j.reason = job.ReasonLost
@@ -237,14 +237,16 @@ func (m *model) replace(j *mjob, p *Prepared) {
 
 func (m *model) grant(j *mjob, by job.WorkerID, lease time.Duration, prefetched bool) bool {
 	w := m.workers[by]
-	if j.state != job.Ready || m.paused || w.agent && w.silent {
+	if w.agent {
+		lease = max(lease, job.MinCommandLease)
+	}
+	if j.state != job.Ready || m.paused || w.agent && (w.silent || w.heard+min(lease, mSilence) <= m.clock()) {
 		return false
 	}
 	j.state, j.worker, j.prefetched, j.started = job.Reserved, by, prefetched, false
 	j.lease, j.given, j.outcome, j.due = lease, j.version, 0, 0
 	j.number++
 	if w.agent {
-		j.lease = max(lease, job.MinCommandLease)
 		if w.quiet == 0 {
 			w.quiet = mSilence
 		}

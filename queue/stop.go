@@ -108,7 +108,7 @@ func (s *State) Delete(seq job.Seq, force bool) error {
 	}
 	check(r.seq, r.state, job.Absent, CauseDelete)
 	s.event(r, r.state, job.Absent)
-	if r.state.Held() && s.workers.rows[s.tries.at(r.try).worker].Agent {
+	if r.state.Held() && s.workers.rows[s.tries.at(r.try).worker].Agent && !s.overdue(r) {
 		s.count(r, -1)
 		s.order(slot, r, OrderStop, job.MarkDeleted)
 		return nil
