@@ -58,7 +58,7 @@ func (s *submission) add(ctx context.Context, l *link, args []string) error {
 		return err
 	}
 	s.app.say("%s", sum.sentence())
-	if l.embedded() {
+	if l.embedded {
 		s.app.say("No server is running: they wait for \"muster server\" or \"muster run\".")
 	}
 	if sum.Bad+sum.Refused > 0 {

@@ -77,12 +77,9 @@ func (a *app) connect(ctx context.Context, n need) (*link, error) {
 type link struct {
 	*client.Client
 	*client.Namespace
-	// stop ends a server that was opened by this command; nil when it was not.
-	stop func() error
+	// embedded: the server is in this process and ends with it.
+	embedded bool
 }
-
-// embedded tells whether the server is in this process.
-func (l *link) embedded() bool { return l.stop != nil }
 
 // dial tries the server once, before it becomes patient with it.
 func (a *app) dial(ctx context.Context, cfg client.Config) (*link, error) {

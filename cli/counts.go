@@ -146,7 +146,7 @@ func (a *app) notes(ctx context.Context, l *link, c *job.Counts) error {
 	if c[job.Buried] > 0 {
 		a.say("\n%s failed: \"muster status -b --outcomes\" shows why, \"muster kick\" tries again.", plural(c[job.Buried], "job"))
 	}
-	if l.embedded() {
+	if l.embedded {
 		if unfinished := c.Live() - c[job.Buried]; unfinished > 0 {
 			a.say("\nNo server is running: \"muster server\" (or another \"muster run\") goes on with the %s.", plural(unfinished, "unfinished job"))
 		}

@@ -2,61 +2,29 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"path/filepath"
-	"sync"
 
+	"github.com/muster-queue/muster"
 	"github.com/muster-queue/muster/agent"
-	"github.com/muster-queue/muster/client"
-	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/agent/run"
 	"github.com/muster-queue/muster/server"
 )
 
 // embed opens the data directory in this process, with an agent when commands
-// shall run, for as long as this command takes.
+// shall run, for as long as this command takes. Its leases are not extended when
+// it closes: nothing goes on without it.
 func (a *app) embed(ctx context.Context, n need) (*link, error) {
-	cfg := server.Config{
-		Data: dataDir(), Listen: "127.0.0.1:0", HTTP: server.NoHTTP, Version: a.Version, Hold: -1,
-		Logger: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})),
-	}
-	s, err := server.Start(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	c, err := client.New(client.Config{Address: s.Where().Address, Token: s.Token(), Patience: patience})
-	if err != nil {
-		s.Stop(-1, server.ErrStopped)
-		return nil, err
-	}
-	var once sync.Once
-	l := &link{Client: c, Namespace: c.Namespace(a.namespace)}
-	l.stop = func() error {
-		once.Do(func() { _ = c.Close(); s.Stop(-1, server.ErrStopped) })
-		return nil
-	}
-	a.closers = append(a.closers, l.stop)
+	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	cfg := muster.Config{Server: server.Config{
+		Data: dataDir(), Listen: "127.0.0.1:0", HTTP: server.NoHTTP, Version: a.Version, Hold: -1, Logger: log,
+	}}
 	if n == needAgent {
-		err = a.embedAgent(ctx, agent.Config{Client: c, Namespace: a.namespace, Dir: filepath.Join(cfg.Data, "agent"), Logger: cfg.Logger})
+		cfg.Agent = &agent.Config{Namespace: a.namespace, Run: run.Config{Adopt: true}, Logger: log}
 	}
-	return l, err
-}
-
-func (a *app) embedAgent(ctx context.Context, cfg agent.Config) error {
-	worker, err := agent.New(ctx, cfg)
+	m, err := muster.Open(ctx, cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	run, end := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- worker.Run(run) }()
-	a.closers = append(a.closers, func() error {
-		end()
-		err := <-ended
-		if errors.Is(err, context.Canceled) || job.IsKind(err, job.Cancelled) {
-			err = nil
-		}
-		return errors.Join(err, worker.Close())
-	})
-	return nil
+	a.closers = append(a.closers, m.Stop)
+	return &link{Client: m.Client(), Namespace: m.Client().Namespace(a.namespace), embedded: true}, nil
 }

@@ -45,7 +45,7 @@ func (s *status) showExplanations(ctx context.Context, l *link) error {
 }
 
 func (s *status) explainOne(ctx context.Context, l *link, i *client.Info, list *output.Listing) error {
-	e, err := l.Explain(ctx, client.Ref{ID: i.ID})
+	e, err := l.Explain(ctx, refOf(i))
 	if err != nil {
 		return err
 	}

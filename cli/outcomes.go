@@ -101,7 +101,7 @@ func (t *tally) examples(ctx context.Context, l *link) ([]client.Outcome, error)
 	slices.SortStableFunc(t.list, func(a, b client.Outcome) int { return int(b.Count - a.Count) })
 	for _, o := range t.list {
 		for n, i := range o.Jobs {
-			full, err := l.Get(ctx, client.Ref{ID: i.ID}, client.Detail{Output: true})
+			full, err := l.Get(ctx, refOf(i), client.Detail{Output: true})
 			if job.IsKind(err, job.NotFound) {
 				continue // removed since
 			}

@@ -42,6 +42,9 @@ func shortened(k job.Key) string {
 	return text
 }
 
+// refOf names a job.
+func refOf(i *client.Info) client.Ref { return client.Ref{Queue: i.Queue, Key: i.Key} }
+
 func (s *selection) resolveAll(ctx context.Context, l *link) ([]client.Ref, error) {
 	refs := make([]client.Ref, len(s.args))
 	for i, arg := range s.args {
@@ -70,7 +73,7 @@ func resolve(ctx context.Context, l *link, queue, arg string) (client.Ref, error
 		return client.Ref{}, err
 	}
 	if len(found) > 0 {
-		return client.Ref{ID: found[0].ID}, nil
+		return refOf(found[0]), nil
 	}
 	return resolvePrefix(ctx, l, queue, arg)
 }
@@ -81,18 +84,18 @@ func resolvePrefix(ctx context.Context, l *link, queue, prefix string) (client.R
 	if len(prefix) < least {
 		return client.Ref{}, job.Errorf(job.NotFound, "there is no job %q", prefix)
 	}
-	var ref client.Ref
+	var only *client.Info
 	for i, err := range l.List(ctx, client.Filter{Queue: queue, KeyPrefix: prefix}, client.Detail{Brief: true}) {
 		switch {
 		case err != nil:
 			return client.Ref{}, err
-		case ref.ID != "":
+		case only != nil:
 			return client.Ref{}, job.Errorf(job.Invalid, "several jobs begin with %q; write more of the key", prefix)
 		}
-		ref.ID = i.ID
+		only = i
 	}
-	if ref.ID == "" {
-		return ref, job.Errorf(job.NotFound, "there is no job whose key is, or begins with, %q", prefix)
+	if only == nil {
+		return client.Ref{}, job.Errorf(job.NotFound, "there is no job whose key is, or begins with, %q", prefix)
 	}
-	return ref, nil
+	return refOf(only), nil
 }

@@ -58,7 +58,7 @@ func (s *submission) run(ctx context.Context, l *link, args []string) error {
 	if spool.count > pageOfRefs {
 		w.group = &client.WaitFor{Queue: sum.Queue, Group: sum.Group}
 	}
-	if err := s.warn(ctx, l); err != nil {
+	if err := s.warn(ctx, l, spool.count); err != nil {
 		return err
 	}
 	counts, err := w.wait(ctx)
@@ -90,16 +90,20 @@ func (s *submission) tell(sum *submitted, args []string) {
 	}
 }
 
-// warn says why nothing would happen.
-func (s *submission) warn(ctx context.Context, l *link) error {
-	if l.embedded() {
-		return nil
-	}
+// warn says what else a person should know: what goes first, or that nothing
+// will happen.
+func (s *submission) warn(ctx context.Context, l *link, own int64) error {
 	c, err := l.Counts(ctx, "", "")
 	if err != nil {
 		return err
 	}
-	return s.app.serverNotes(ctx, l, &c)
+	if !l.embedded {
+		return s.app.serverNotes(ctx, l, &c)
+	}
+	if others := c.Live() - c[job.Buried] - own; others > 0 {
+		s.app.say("%s in the queue from before.", isAre(others))
+	}
+	return nil
 }
 
 // stopped explains an end by Ctrl-C.
@@ -111,7 +115,7 @@ func (s *submission) stopped(ctx context.Context, l *link, args []string, err er
 	if len(args) > 0 {
 		call = "muster run " + (&job.Command{Argv: args}).String()
 	}
-	if l.embedded() {
+	if l.embedded {
 		s.app.say("Stopped. Nothing is lost: %s goes on from here.", s.app.err.Paint(output.Bold, strings.TrimSpace(call)))
 	} else {
 		s.app.say("No longer waiting; the server at %s goes on with the jobs. \"muster status\" shows how far they are.", l.Address())

@@ -158,7 +158,7 @@ func (s *selection) page(ctx context.Context, l *link, page []client.Ref, do fun
 	var kept []client.Ref
 	for _, i := range infos {
 		if s.matches(i) {
-			kept = append(kept, client.Ref{ID: i.ID})
+			kept = append(kept, refOf(i))
 		}
 	}
 	if len(kept) == 0 {

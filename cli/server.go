@@ -6,10 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-queue/muster"
 	"github.com/muster-queue/muster/agent"
-	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/agent/run"
 	"github.com/muster-queue/muster/server"
-	"path/filepath"
 )
 
 // serverFlags say how a server runs.
@@ -74,39 +74,34 @@ func (s *serverFlags) run(ctx context.Context, a *app) error {
 	}
 	s.cfg.Data, s.cfg.Logger, s.cfg.Version = dataDir(), log, a.Version
 	s.cfg.Engine.AcceptClock = s.acceptClock
-	srv, err := server.Start(ctx, s.cfg)
-	if err != nil {
-		return err
-	}
+	cfg := muster.Config{Server: s.cfg}
 	if !s.noAgent {
-		if err := s.agent(ctx, a, srv); err != nil {
-			srv.Stop(0, err)
+		if cfg.Agent, err = s.agent(a); err != nil {
 			return err
 		}
 	}
-	select {
-	case <-ctx.Done():
-		srv.Stop(0, server.ErrStopped)
-	case <-srv.Done():
+	m, err := muster.Open(ctx, cfg)
+	if err != nil {
+		return err
 	}
-	if err := srv.Wait(); !errors.Is(err, server.ErrStopped) && !errors.Is(err, server.ErrDrained) {
+	defer context.AfterFunc(ctx, func() { _ = m.Stop() })() // Wait tells why
+	if err := m.Wait(); !errors.Is(err, muster.ErrStopped) && !errors.Is(err, muster.ErrDrained) {
 		return err
 	}
 	return nil
 }
 
-func (s *serverFlags) agent(ctx context.Context, a *app, srv *server.Server) error {
-	c, err := client.New(client.Config{Address: srv.Where().Address, Token: srv.Token(), Patience: patience, CAFile: srv.Where().CAFile})
+// agent is the configuration of the server's own agent.
+func (s *serverFlags) agent(a *app) (*agent.Config, error) {
+	capacity, err := s.capacity.capacity()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a.closers = append(a.closers, c.Close)
-	cfg := agent.Config{Client: c, Namespace: a.namespace, Dir: filepath.Join(s.cfg.Data, "agent"), Logger: s.cfg.Logger}
-	if cfg.Capacity, err = s.capacity.capacity(); err != nil {
-		return err
+	labels, err := s.capacity.labelled()
+	if err != nil {
+		return nil, err
 	}
-	if cfg.Labels, err = s.capacity.labelled(); err != nil {
-		return err
-	}
-	return a.embedAgent(ctx, cfg)
+	return &agent.Config{
+		Namespace: a.namespace, Capacity: capacity, Labels: labels, Run: run.Config{Adopt: true}, Logger: s.cfg.Logger,
+	}, nil
 }
