@@ -125,7 +125,7 @@ func (s *State) kind(name string) *kindRow {
 func (s *State) shape(j *job.Job, q *queueRow) uint32 {
 	k := s.kind(j.Kind)
 	sh := job.Shape{
-		Queue: q.ID, Kind: k.ID, Account: j.Account, Needs: j.Needs, Time: j.Time,
+		Queue: q.ID, Kind: k.ID, Account: j.Account, Needs: s.needs(j), Time: j.Time,
 		Labels: j.Labels, Prefer: j.Prefer, Limits: j.Limits,
 		Command: j.IsCommand(), NotPreemptible: j.NotPreemptible, Wait: j.Wait,
 		Lease: j.Lease, Backoff: j.Backoff, NoRetryAfter: j.NoRetryAfter,
@@ -140,6 +140,26 @@ func (s *State) shape(j *job.Job, q *queueRow) uint32 {
 	}
 	s.shapes.rows[slot].refs++
 	return slot
+}
+
+// needs are what a job gave and, for commands, the defaults of what it did not.
+func (s *State) needs(j *job.Job) job.Resources {
+	if !j.IsCommand() {
+		return j.Needs
+	}
+	if len(j.Needs) == 0 {
+		return s.cfg.Needs
+	}
+	all := j.Needs
+	for name, amount := range s.cfg.Needs {
+		if _, given := j.Needs[name]; !given {
+			if len(all) == len(j.Needs) {
+				all = j.Needs.Clone()
+			}
+			all[name] = amount
+		}
+	}
+	return all
 }
 
 func (s *State) newShape(sh job.Shape, q *queueRow, k *kindRow) uint32 {

@@ -31,6 +31,8 @@ type Config struct {
 	Retries *int
 	Losses  *int
 	Backoff *job.Backoff
+	// Needs are what a command takes of resources it does not name (one core).
+	Needs job.Resources
 	// WorkerKeep is how long a worker that holds nothing is remembered after it
 	// was last heard of (1 h).
 	WorkerKeep time.Duration
@@ -120,6 +122,9 @@ func (c Config) withDefaults() Config {
 	c.WorkerKeep = orElse(c.WorkerKeep, time.Hour)
 	c.RequestKeep = orElse(c.RequestKeep, time.Hour)
 	c.RequestsPerClient = orElse(c.RequestsPerClient, 1000)
+	if c.Needs == nil {
+		c.Needs = job.Resources{job.CPU: job.Thousandth}
+	}
 	if c.Retries == nil {
 		c.Retries = new(job.DefaultRetries)
 	}
