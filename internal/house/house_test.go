@@ -72,16 +72,27 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func TestPlaces(t *testing.T) {
+// No file names a directory of one machine, and no link of the documents is dead.
+func TestTexts(t *testing.T) {
 	if err := exec.Command("git", "-C", root, "rev-parse").Run(); err != nil {
 		t.Skip("not a git checkout: there is no list of the files that belong to it")
 	}
-	found, err := Places(root)
-	if err != nil {
-		t.Fatal(err)
+	for _, find := range []func(string) ([]Violation, error){Places, Links} {
+		found, err := find(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range found {
+			t.Error(v)
+		}
 	}
-	for _, v := range found {
-		t.Error(v)
+}
+
+func TestDeadLinks(t *testing.T) {
+	text := "[a](house.go) [b](https://example.org/x) [c](#top)\n[d](floors.go#L1) [e](none.md)\n"
+	got := deadLinks(".", "README.md", []byte(text))
+	if len(got) != 1 || got[0].String() != "README.md:2: links to none.md, which is not there" {
+		t.Errorf("found %v", got)
 	}
 }
 

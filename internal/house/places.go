@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 )
 
 // private are directories of the machines people develop on. The parts are apart
@@ -19,30 +20,66 @@ var private = regexp.MustCompile(`(^|[^\w.$}/-])/(` + `wor` + `k|` + `roo` + `t|
 // were written on. Without git there is no list of files: the error is then that
 // of exec.LookPath, or git's own.
 func Places(root string) ([]Violation, error) {
+	var found []Violation
+	err := eachText(root, func(name string, src []byte) {
+		found = append(found, privatePlaces(name, src)...)
+	})
+	return found, err
+}
+
+// Links finds links in Markdown files that lead to no file of the repository.
+func Links(root string) ([]Violation, error) {
+	var found []Violation
+	err := eachText(root, func(name string, src []byte) {
+		if strings.HasSuffix(name, ".md") {
+			found = append(found, deadLinks(root, name, src)...)
+		}
+	})
+	return found, err
+}
+
+// eachText visits the text files that belong to the repository, committed or not.
+func eachText(root string, visit func(name string, src []byte)) error {
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {
-		return nil, fmt.Errorf("listing the files of the repository: %w", err)
+		return fmt.Errorf("listing the files of the repository: %w", err)
 	}
-	var found []Violation
 	for name := range bytes.SplitSeq(bytes.TrimRight(out, "\x00"), []byte{0}) {
 		src, err := os.ReadFile(filepath.Join(root, string(name)))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // deleted, not committed yet
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // deleted, not committed yet
+		case err != nil:
+			return err
+		case bytes.IndexByte(src, 0) < 0:
+			visit(string(name), src)
 		}
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, privatePlaces(string(name), src)...)
 	}
-	return found, nil
+	return nil
+}
+
+var link = regexp.MustCompile(`\]\(([^()\s]+)\)`)
+
+func deadLinks(root, name string, src []byte) []Violation {
+	var found []Violation
+	line := 0
+	for text := range bytes.Lines(src) {
+		line++
+		for _, m := range link.FindAllSubmatch(text, -1) {
+			target, _, _ := strings.Cut(string(m[1]), "#")
+			if target == "" || strings.Contains(target, ":") {
+				continue // within the page, or elsewhere in the world
+			}
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(name), target)); err != nil {
+				found = append(found, Violation{name, line, "links to " + target + ", which is not there"})
+			}
+		}
+	}
+	return found
 }
 
 func privatePlaces(name string, src []byte) []Violation {
-	if bytes.IndexByte(src, 0) >= 0 {
-		return nil // not a text
-	}
 	var found []Violation
 	line := 0
 	for text := range bytes.Lines(src) {
