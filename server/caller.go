@@ -5,8 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/tap"
 
+	"github.com/muster-queue/muster/api"
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/server/token"
 )
@@ -23,17 +24,23 @@ func callerOf(ctx context.Context) *token.Holder {
 	return ctx.Value(callerKey{}).(*token.Holder)
 }
 
-// authenticate finds out who calls a method, and whether they may.
-func (s *Server) authenticate(ctx context.Context, method string) (*token.Holder, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
-	h, err := s.tokens.Check(bearer(md.Get("authorization")), time.Now())
+// admit finds out who calls a method, and whether they may, from the head of a
+// request: nothing of its body is read for somebody unknown.
+func (s *Server) admit(ctx context.Context, info *tap.Info) (context.Context, error) {
+	if public[info.FullMethodName] {
+		return ctx, nil
+	}
+	h, err := s.tokens.Check(bearer(info.Header.Get("authorization")), time.Now())
+	if err == nil {
+		err = allow(info.FullMethodName, &h.Token)
+	}
+	if err == nil {
+		err = s.rates.take(h.ID)
+	}
 	if err != nil {
-		return nil, err
+		return ctx, api.Status(err)
 	}
-	if err := allow(method, &h.Token); err != nil {
-		return nil, err
-	}
-	return h, s.rates.take(h.ID)
+	return withCaller(ctx, h), nil
 }
 
 // bearer is the token of an Authorization header; another scheme has none.

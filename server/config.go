@@ -9,6 +9,7 @@ import (
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/store"
+	"github.com/muster-queue/muster/store/pebble"
 )
 
 // Default addresses. The HTTP face is on the port after that of gRPC.
@@ -82,6 +83,8 @@ type Config struct {
 	// PingTimeout how long it has to answer; defaults 30 s and 20 s.
 	PingEvery, PingTimeout time.Duration
 
+	// Pebble configures a store in Pebble; its directory is that of Store.
+	Pebble pebble.Config
 	// Engine configures the engine.
 	Engine engine.Config
 	// Version is shown to clients; default "dev".

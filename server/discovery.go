@@ -5,9 +5,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/server/private"
 )
 
 // Discovery is what the file server.json in the data directory tells clients
@@ -34,7 +33,7 @@ func (d *Discovery) write(path string) error {
 	if err != nil {
 		return job.Errorf(job.Internal, "describe the server: %w", err)
 	}
-	if err := renameio.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+	if err := private.WriteFile(path, append(b, '\n')); err != nil {
 		return job.Errorf(job.Internal, "write where the server is: %w", err)
 	}
 	return nil

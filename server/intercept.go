@@ -15,23 +15,19 @@ import (
 // busyRetry is when a caller who met too many others should try again.
 const busyRetry = 250 * time.Millisecond
 
-// unary is around every call with one answer: who calls and may they, is there
-// room, and what an error or a panic looks like outside.
+// unary is around every call with one answer, of a caller who was admitted: is
+// there room, and what an error or a panic looks like outside.
 func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (_ any, err error) {
 	defer s.recovered(info.FullMethod, &err)
 	if public[info.FullMethod] {
 		return handle(ctx, request)
-	}
-	h, err := s.authenticate(ctx, info.FullMethod)
-	if err != nil {
-		return nil, api.Status(err)
 	}
 	leave, err := s.enter(info.FullMethod)
 	if err != nil {
 		return nil, api.Status(err)
 	}
 	defer leave()
-	answer, err := handle(withCaller(ctx, h), request)
+	answer, err := handle(ctx, request)
 	return answer, api.Status(err)
 }
 
@@ -41,11 +37,8 @@ func (s *Server) streaming(srv any, stream grpc.ServerStream, info *grpc.StreamS
 	if public[info.FullMethod] {
 		return handle(srv, stream)
 	}
-	h, err := s.authenticate(stream.Context(), info.FullMethod)
-	if err != nil {
-		return api.Status(err)
-	}
-	ctx, end := context.WithCancelCause(withCaller(stream.Context(), h))
+	h := callerOf(stream.Context())
+	ctx, end := context.WithCancelCause(stream.Context())
 	defer end(nil)
 	if !h.Expires.IsZero() {
 		var stop context.CancelFunc

@@ -141,6 +141,7 @@ func (s *Server) serve(ctx context.Context) error {
 
 func (s *Server) grpcOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
+		grpc.InTapHandle(s.admit),
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.streaming),
 		grpc.MaxRecvMsgSize(s.cfg.MaxMessage),

@@ -70,7 +70,12 @@ func (s *Server) findStore(ctx context.Context) (store.Store, error) {
 	if err := s.restore(ctx, dir); err != nil {
 		return nil, err
 	}
-	return pebble.Open(pebble.Config{Dir: dir, Log: s.log})
+	cfg := s.cfg.Pebble
+	cfg.Dir = dir
+	if cfg.Log == nil {
+		cfg.Log = s.log
+	}
+	return pebble.Open(cfg)
 }
 
 // storeMark is a file that every Pebble store has.

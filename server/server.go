@@ -176,6 +176,9 @@ func (s *Server) Token() string { return s.owner }
 // process; they need a token all the same.
 func (s *Server) Dial(ctx context.Context) (net.Conn, error) { return s.memory.DialContext(ctx) }
 
+// Logger is where the server writes its log.
+func (s *Server) Logger() *slog.Logger { return s.log }
+
 // Done is closed when the server has ended.
 func (s *Server) Done() <-chan struct{} { return s.done }
 

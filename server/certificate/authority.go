@@ -1,8 +1,6 @@
 package certificate
 
 import (
-	"bytes"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,52 +12,61 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/renameio/v2"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/server/private"
 )
 
 // authority signs certificates.
 type authority struct {
 	cert *x509.Certificate
-	key  crypto.Signer
+	key  *ecdsa.PrivateKey
 }
 
-// authority loads the authority kept in files, or makes one when there is none
-// or it ends within a year.
+// authority is the one that signs now. Two years before the newest one ends a
+// successor is made, so that clients come to trust it; it signs a year later.
 func (m *maker) authority(now time.Time) (*authority, error) {
-	ca, err := m.loadAuthority()
+	all, err := m.loadAuthorities()
 	if err != nil {
 		return nil, err
 	}
-	if ca != nil && now.Before(ca.cert.NotAfter.Add(-caRenew)) {
-		return ca, nil
+	if len(all) == 0 || now.After(all[len(all)-1].cert.NotAfter.Add(-caRenew)) {
+		if all, err = m.addAuthority(all, now); err != nil {
+			return nil, err
+		}
 	}
-	return m.makeAuthority(ca, now)
+	for _, ca := range all {
+		if now.Before(ca.cert.NotAfter.Add(-caSwitch)) {
+			return ca, nil
+		}
+	}
+	return all[len(all)-1], nil
 }
 
-// loadAuthority reads the authority; without one it is nil. A key without its
-// certificate, or one that cannot be read, is an error for a person: clients
-// trust it, so it is not replaced silently.
-func (m *maker) loadAuthority() (*authority, error) {
-	keyPEM, err := os.ReadFile(m.files.CAKey)
+// loadAuthorities reads the authorities kept, the one that ends first before the
+// others; none without files. What cannot be read is an error for a person:
+// clients trust it, so it is not replaced silently.
+func (m *maker) loadAuthorities() ([]*authority, error) {
+	keys, err := os.ReadFile(m.files.CAKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, job.Errorf(job.Internal, "read the TLS authority: %w", err)
 	}
-	certPEM, err := os.ReadFile(m.files.CA)
+	certs, err := os.ReadFile(m.files.CA)
 	if err != nil {
 		return nil, m.damaged(err)
 	}
-	ca, err := parseAuthority(certPEM, keyPEM)
+	all, err := parseAuthorities(certs, keys)
 	if err != nil {
 		return nil, m.damaged(err)
 	}
-	return ca, nil
+	return all, nil
 }
 
 func (m *maker) damaged(err error) error {
@@ -67,62 +74,86 @@ func (m *maker) damaged(err error) error {
 		m.files.CA, m.files.CAKey, err, m.files.CA)
 }
 
-// parseAuthority finds the certificate of the key among those that clients are
-// given: while an authority is being replaced there are two.
-func parseAuthority(certPEM, keyPEM []byte) (*authority, error) {
-	keyBlock, _ := pem.Decode(keyPEM)
-	if keyBlock == nil {
-		return nil, errors.New("the key is not PEM")
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(keyBlock.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	key, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, errors.New("the key is of another kind than is made here")
-	}
-	for block, rest := pem.Decode(certPEM); block != nil; block, rest = pem.Decode(rest) {
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err == nil && key.PublicKey.Equal(cert.PublicKey) {
-			return &authority{cert: cert, key: key}, nil
+// parseAuthorities finds the certificate of each key.
+func parseAuthorities(certs, keys []byte) ([]*authority, error) {
+	var all []*authority
+	for block, rest := pem.Decode(keys); block != nil; block, rest = pem.Decode(rest) {
+		parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			return nil, err
 		}
+		key, ok := parsed.(*ecdsa.PrivateKey)
+		if !ok {
+			return nil, errors.New("the key is of another kind than is made here")
+		}
+		cert := certificateOf(key, certs)
+		if cert == nil {
+			return nil, errors.New("no certificate there belongs to the key")
+		}
+		all = append(all, &authority{cert: cert, key: key})
 	}
-	return nil, errors.New("no certificate there belongs to the key")
+	if len(all) == 0 {
+		return nil, errors.New("the key is not in PEM")
+	}
+	slices.SortFunc(all, func(a, b *authority) int { return a.cert.NotAfter.Compare(b.cert.NotAfter) })
+	return all, nil
 }
 
-// makeAuthority makes a new authority, keeping the old one's certificate in the
-// file that clients read.
-func (m *maker) makeAuthority(old *authority, now time.Time) (*authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func certificateOf(key *ecdsa.PrivateKey, certs []byte) *x509.Certificate {
+	for block, rest := pem.Decode(certs); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err == nil && key.PublicKey.Equal(cert.PublicKey) {
+			return cert
+		}
+	}
+	return nil
+}
+
+// addAuthority makes another authority, and forgets those that have ended.
+func (m *maker) addAuthority(old []*authority, now time.Time) ([]*authority, error) {
+	key, err := newKey()
 	if err != nil {
-		return nil, job.Errorf(job.Internal, "make a TLS authority: %w", err)
+		return nil, err
 	}
 	t := template("muster authority "+now.UTC().Format(time.DateOnly), now, caLife)
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-	certPEM, keyPEM, err := create(t, t, key, key)
+	der, err := create(t, t, key, key)
 	if err != nil {
 		return nil, err
 	}
-	if old != nil {
-		certPEM = append(certPEM, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: old.cert.Raw})...)
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, job.Errorf(job.Internal, "make a TLS authority: %w", err)
 	}
-	// The key last: without it there is no authority yet, and both are made anew.
-	if err := renameio.WriteFile(m.files.CA, certPEM, 0o644); err != nil {
-		return nil, job.Errorf(job.Internal, "keep the TLS authority: %w", err)
+	all := slices.DeleteFunc(slices.Clone(old), func(ca *authority) bool { return now.After(ca.cert.NotAfter) })
+	all = append(all, &authority{cert: cert, key: key})
+	return all, m.keep(all)
+}
+
+// keep writes the authorities, the keys last: a key without its certificate
+// would be damage, a certificate without its key is only of no use.
+func (m *maker) keep(all []*authority) error {
+	var certs, keys []byte
+	for _, ca := range all {
+		key, err := keyPEM(ca.key)
+		if err != nil {
+			return err
+		}
+		keys = append(keys, key...)
+		certs = append(certs, certPEM(ca.cert.Raw)...)
 	}
-	if err := writePrivate(m.files.CAKey, keyPEM); err != nil {
-		return nil, err
+	if err := renameio.WriteFile(m.files.CA, certs, 0o644); err != nil {
+		return job.Errorf(job.Internal, "keep the TLS authority: %w", err)
 	}
-	return parseAuthority(certPEM, keyPEM)
+	return writePrivate(m.files.CAKey, keys)
 }
 
 // sign makes a certificate and key for the hosts, in one PEM text.
 func (ca *authority) sign(hosts []string, now time.Time) ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := newKey()
 	if err != nil {
-		return nil, job.Errorf(job.Internal, "make a TLS key: %w", err)
+		return nil, err
 	}
 	t := template("muster server", now, leafLife)
 	t.KeyUsage = x509.KeyUsageDigitalSignature
@@ -134,8 +165,20 @@ func (ca *authority) sign(hosts []string, now time.Time) ([]byte, error) {
 			t.DNSNames = append(t.DNSNames, host)
 		}
 	}
-	certPEM, keyPEM, err := create(t, ca.cert, key, ca.key)
-	return bytes.Join([][]byte{certPEM, keyPEM}, nil), err
+	der, err := create(t, ca.cert, key, ca.key)
+	if err != nil {
+		return nil, err
+	}
+	b, err := keyPEM(key)
+	return append(certPEM(der), b...), err
+}
+
+func newKey() (*ecdsa.PrivateKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, job.Errorf(job.Internal, "make a TLS key: %w", err)
+	}
+	return key, nil
 }
 
 func template(name string, now time.Time, life time.Duration) *x509.Certificate {
@@ -148,22 +191,28 @@ func template(name string, now time.Time, life time.Duration) *x509.Certificate 
 	}
 }
 
-func create(t, parent *x509.Certificate, key *ecdsa.PrivateKey, signer crypto.Signer) (certPEM, keyPEM []byte, err error) {
+func create(t, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) ([]byte, error) {
 	der, err := x509.CreateCertificate(rand.Reader, t, parent, key.Public(), signer)
 	if err != nil {
-		return nil, nil, job.Errorf(job.Internal, "make a TLS certificate: %w", err)
+		return nil, job.Errorf(job.Internal, "make a TLS certificate: %w", err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	return der, nil
+}
+
+func certPEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func keyPEM(key *ecdsa.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, nil, job.Errorf(job.Internal, "make a TLS key: %w", err)
+		return nil, job.Errorf(job.Internal, "make a TLS key: %w", err)
 	}
-	certPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	return certPEM, keyPEM, nil
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
 func writePrivate(path string, b []byte) error {
-	if err := renameio.WriteFile(path, b, 0o600); err != nil {
+	if err := private.WriteFile(path, b); err != nil {
 		return job.Errorf(job.Internal, "keep the TLS key: %w", err)
 	}
 	return nil

@@ -15,21 +15,25 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
-// CheckEvery is how often files are looked at and the end of a certificate is
+// How often files are looked at, and the end of a certificate made here is
 // thought of.
-const CheckEvery = time.Minute
+const (
+	filesEvery = time.Minute
+	madeEvery  = time.Hour
+)
 
 // Source is a certificate that is kept good.
 type Source struct {
 	current atomic.Pointer[tls.Certificate]
 	// refresh returns a newer certificate, or nil when the present one stays.
 	refresh func(now time.Time, present *tls.Certificate) (*tls.Certificate, error)
+	every   time.Duration
 	log     *slog.Logger
 }
 
 // newSource takes the first certificate.
-func newSource(log *slog.Logger, refresh func(time.Time, *tls.Certificate) (*tls.Certificate, error)) (*Source, error) {
-	s := &Source{refresh: refresh, log: log}
+func newSource(every time.Duration, log *slog.Logger, refresh func(time.Time, *tls.Certificate) (*tls.Certificate, error)) (*Source, error) {
+	s := &Source{refresh: refresh, every: every, log: log}
 	if err := s.Refresh(time.Now()); err != nil {
 		return nil, err
 	}
@@ -51,7 +55,7 @@ func (s *Source) Refresh(now time.Time) error {
 
 // Run keeps the certificate good until ctx ends.
 func (s *Source) Run(ctx context.Context) {
-	ticker := time.NewTicker(CheckEvery)
+	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
 	for {
 		select {

@@ -14,7 +14,7 @@ import (
 // tool keeps in PEM files; they are read again when either file changes.
 func FromFiles(cert, key string, log *slog.Logger) (*Source, error) {
 	f := &files{cert: cert, key: key}
-	return newSource(log, f.refresh)
+	return newSource(filesEvery, log, f.refresh)
 }
 
 type files struct {

@@ -17,7 +17,10 @@ const (
 	leafLife  = 90 * 24 * time.Hour
 	leafRenew = 30 * 24 * time.Hour
 	caLife    = 10 * 365 * 24 * time.Hour
-	caRenew   = 365 * 24 * time.Hour
+	caRenew   = 2 * caSwitch
+	caSwitch  = 365 * 24 * time.Hour
+	// checkLeast is how often what is there is checked in earnest.
+	checkLeast = 24 * time.Hour
 	// skew is how far behind a client's clock may be.
 	skew = time.Hour
 )
@@ -30,21 +33,26 @@ type Files struct {
 
 // SelfMade makes and keeps, in files, a certificate for the hosts (names and
 // addresses), signed by an authority made beside it. What is there and still
-// good is used. The file CA may hold two authorities: for a year before the old
-// one ends, so that clients that re-read it never fail.
+// good is used. For two years before an authority ends the file CA holds its
+// successor too, so that clients who read it once a year never fail.
 func SelfMade(files Files, hosts []string, log *slog.Logger) (*Source, error) {
 	m := &maker{files: files, hosts: hosts}
-	return newSource(log, m.refresh)
+	return newSource(madeEvery, log, m.refresh)
 }
 
 type maker struct {
 	files Files
 	hosts []string
+	// checked is until when nothing need be done about what was found good.
+	checked time.Time
 }
 
 // refresh makes a new certificate when there is none, or its end is near, or it
 // is not for all hosts, or not of the present authority.
 func (m *maker) refresh(now time.Time, present *tls.Certificate) (*tls.Certificate, error) {
+	if present != nil && now.Before(m.checked) {
+		return nil, nil
+	}
 	ca, err := m.authority(now)
 	if err != nil {
 		return nil, err
@@ -73,7 +81,11 @@ func (m *maker) good(leaf, ca *x509.Certificate, now time.Time) bool {
 			return false
 		}
 	}
-	return leaf.CheckSignatureFrom(ca) == nil
+	if leaf.CheckSignatureFrom(ca) != nil {
+		return false
+	}
+	m.checked = now.Add(checkLeast)
+	return true
 }
 
 // load reads the certificate kept; none is nil. One that cannot be read is made

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/server/private"
 )
 
 // ownerName is the name of the token made at first start.
@@ -33,7 +32,7 @@ func (s *Store) Owner(path string, now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := renameio.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
+	if err := private.WriteFile(path, []byte(secret+"\n")); err != nil {
 		return "", job.Errorf(job.Internal, "write the first token: %w", err)
 	}
 	return secret, nil

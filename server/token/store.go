@@ -10,9 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/server/private"
 )
 
 // Max is how many tokens a server keeps.
@@ -226,7 +225,7 @@ func (s *Store) save() error {
 	if err != nil {
 		return job.Errorf(job.Internal, "write the tokens: %w", err)
 	}
-	if err := renameio.WriteFile(s.path, append(b, '\n'), 0o600); err != nil {
+	if err := private.WriteFile(s.path, append(b, '\n')); err != nil {
 		return job.Errorf(job.Internal, "write the tokens: %w", err)
 	}
 	return nil
