@@ -238,11 +238,11 @@ func (s *Store) refsOf(db *database) (map[string]bool, error) {
 	refs := map[string]bool{}
 	for _, id := range ids {
 		err := errors.Join(
-			db.scan(id.key(nil, kindFile), id.key(nil, kindFile+1), func(_, value []byte) error {
+			db.scan(id.key(nil, kindFile), id.end(kindFile), func(_, value []byte) error {
 				refs[string(value)] = true
 				return nil
 			}),
-			db.scan(id.key(nil, kindBlob), id.key(nil, kindBlob+1), func(_, value []byte) error {
+			db.scan(id.key(nil, kindBlob), id.end(kindBlob), func(_, value []byte) error {
 				if len(value) > 0 && value[0] == formatFile {
 					refs[string(value[1:])] = true
 				}

@@ -96,10 +96,11 @@ func (c *Config) options(cache *pdb.Cache, fs vfs.FS, listener *pdb.EventListene
 		EventListener:               listener,
 		Logger:                      log,
 	}
+	o.Experimental.SpanPolicyFunc = spans
 	for i := range o.Levels {
 		o.TargetFileSizes[i] = tableSize
 		o.Levels[i].BlockSize = blockSize
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterPolicy = keyFilter{bloom.FilterPolicy(10)}
 		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
 	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }

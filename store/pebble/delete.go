@@ -9,7 +9,7 @@ import (
 )
 
 // underJob are the kinds of records that belong to one job.
-var underJob = [...]byte{kindPayload, kindFile, kindAttempt}
+var underJob = [...]byte{kindFile, kindAttempt, kindPayload}
 
 // wideRun is how many neighbouring jobs are deleted as a range. Many small range
 // deletions make every later read slow, so fewer are deleted key by key.
@@ -22,7 +22,7 @@ func (w *writer) delete(db *database, c *job.Changes) {
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)
 	iter, err := db.db.NewIter(&pdb.IterOptions{
-		LowerBound: w.id.key(nil, kindAttempt), UpperBound: w.id.key(nil, kindPayload+1),
+		LowerBound: []byte{kindFile}, UpperBound: []byte{kindPayload + 1},
 	})
 	if err != nil {
 		w.err = err

@@ -126,7 +126,7 @@ var errFull = errors.New("the segment is full")
 // segment reads the history from an end number on, and tells whether there may
 // be more.
 func (n *shared) segment(db *database, from uint64) (entries []indexEntry, full bool, err error) {
-	err = db.scan(n.id.key64(nil, kindHistory, from), n.id.key(nil, kindHistory+1), func(key, value []byte) error {
+	err = db.scan(n.id.key64(nil, kindHistory, from), n.id.end(kindHistory), func(key, value []byte) error {
 		if len(entries) == segment {
 			return errFull
 		}

@@ -5,51 +5,65 @@ import (
 	"encoding/binary"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 
 	"github.com/muster-queue/muster/job"
 )
 
-// Every key begins with the number of its namespace (4 bytes, never reused) and
-// the kind of record; numbers are big-endian, so that keys sort as they count.
+// Every key begins with the kind of record and the number of its namespace (4
+// bytes, never reused); numbers are big-endian, so that keys sort as they count.
 // Namespace 0 has what belongs to the store as a whole.
 //
-//	0 s                     who the store is (storeRow)
-//	0 n NAME                the number of a namespace
-//	N e                     the epoch
-//	N m                     job.Meta
-//	N q|g|k|w id            queue, group, kind, worker rows
-//	N s id                  shape rows
-//	N r len CLIENT ID       remembered outcomes
-//	N l seq                 state of a live job
-//	N p seq version         a description
-//	N f seq version         the digest of a description kept in a file
-//	N a seq number          an attempt that ended
-//	N h end                 history
-//	N b digest              content by digest
-//	N x digest end          index: key digest to history
-//	N y group end           index: group to history
-//	N z                     how far the two indexes reach
+// The kinds that are many have small letters and their own tables (see spans):
+// most come in order, and a table that overlaps no other is never written
+// again. The others have capital letters, to be first: Pebble compacts them
+// often, together with the new tables that it finds between theirs and the next
+// old one, and those behind them are old.
+//
+//	B N digest              content by digest
+//	E N                     the epoch
+//	F N seq version         the digest of a description kept in a file
+//	G|K|Q|W N id            group, kind, queue, worker rows
+//	I 0                     who the store is (storeRow)
+//	M N                     job.Meta
+//	N 0 NAME                the number of a namespace
+//	R N len CLIENT ID       remembered outcomes
+//	S N id                  shape rows
+//	Z N                     how far the two indexes reach
+//	a N seq number          an attempt that ended
+//	g N group end           index: group to history
+//	h N end                 history
+//	k N digest end          index: key digest to history
+//	l N seq                 state of a live job
+//	p N seq version         a description
 const (
-	kindStore     = 's'
-	kindNamespace = 'n'
+	kindBlob      = 'B'
+	kindEpoch     = 'E'
+	kindFile      = 'F'
+	kindGroup     = 'G'
+	kindStore     = 'I'
+	kindKind      = 'K'
+	kindMeta      = 'M'
+	kindNamespace = 'N'
+	kindQueue     = 'Q'
+	kindRequest   = 'R'
+	kindShape     = 'S'
+	kindWorker    = 'W'
+	kindReach     = 'Z'
 
-	kindEpoch   = 'e'
-	kindMeta    = 'm'
-	kindQueue   = 'q'
-	kindGroup   = 'g'
-	kindKind    = 'k'
-	kindShape   = 's'
-	kindWorker  = 'w'
-	kindRequest = 'r'
+	kindAttempt = 'a'
+	kindByGroup = 'g'
+	kindHistory = 'h'
+	kindByKey   = 'k'
 	kindLive    = 'l'
 	kindPayload = 'p'
-	kindFile    = 'f'
-	kindAttempt = 'a'
-	kindHistory = 'h'
-	kindBlob    = 'b'
-	kindByKey   = 'x'
-	kindByGroup = 'y'
-	kindReach   = 'z'
+)
+
+// allKinds are the kinds of records a namespace has, manyKinds those with
+// tables of their own; both in the order of keys.
+const (
+	manyKinds = "aghklp"
+	allKinds  = "BEFGKMQRSWZ" + manyKinds
 )
 
 // nsID is the number of a namespace in keys.
@@ -61,8 +75,11 @@ const (
 )
 
 func (n nsID) key(b []byte, kind byte) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(n)), kind)
+	return binary.BigEndian.AppendUint32(append(b, kind), uint32(n))
 }
+
+// end is behind the last key of a kind.
+func (n nsID) end(kind byte) []byte { return (n + 1).key(nil, kind) }
 
 func (n nsID) key32(b []byte, kind byte, id uint32) []byte {
 	return binary.BigEndian.AppendUint32(n.key(b, kind), id)
@@ -112,10 +129,42 @@ var comparer = func() *pdb.Comparer {
 	c.Name = "muster.keys.1"
 	c.Compare = bytes.Compare
 	c.Split = func(key []byte) int {
-		if len(key) == byKeyLen && key[4] == kindByKey {
+		if len(key) == byKeyLen && key[0] == kindByKey {
 			return len(key) - 8
 		}
 		return len(key)
 	}
 	return &c
 }()
+
+// spans ends the table being written at the next kind that is many.
+func spans(start []byte) (pdb.SpanPolicy, []byte, error) {
+	for i := range len(manyKinds) {
+		if len(start) == 0 || manyKinds[i] > start[0] {
+			return pdb.SpanPolicy{}, []byte{manyKinds[i]}, nil
+		}
+	}
+	return pdb.SpanPolicy{}, nil, nil
+}
+
+// keyFilter is a Bloom filter of key digests. Only the index of keys is asked for
+// what is mostly absent; a filter of the other kinds would cost and not help.
+type keyFilter struct{ bloom.FilterPolicy }
+
+func (keyFilter) Name() string { return "muster.keys.1" }
+
+func (f keyFilter) MayContain(ftype pdb.FilterType, filter, key []byte) bool {
+	return key[0] != kindByKey || f.FilterPolicy.MayContain(ftype, filter, key)
+}
+
+func (f keyFilter) NewWriter(ftype pdb.FilterType) pdb.FilterWriter {
+	return keyFilterWriter{f.FilterPolicy.NewWriter(ftype)}
+}
+
+type keyFilterWriter struct{ pdb.FilterWriter }
+
+func (w keyFilterWriter) AddKey(key []byte) {
+	if key[0] == kindByKey {
+		w.FilterWriter.AddKey(key)
+	}
+}

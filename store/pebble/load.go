@@ -111,7 +111,7 @@ const checkEvery = 1 << 12
 func (l *loading) live(from job.Seq) error {
 	id := l.ns.shared.id
 	n := 0
-	return l.db.scan(id.key64(nil, kindLive, uint64(from)), id.key(nil, kindLive+1), func(key, value []byte) error {
+	return l.db.scan(id.key64(nil, kindLive, uint64(from)), id.end(kindLive), func(key, value []byte) error {
 		var live job.Live
 		if err := decodeLive(value, seqOf(key), &live); err != nil {
 			return err
@@ -127,7 +127,7 @@ func (l *loading) live(from job.Seq) error {
 func (l *loading) finished() error {
 	id := l.ns.shared.id
 	from := id.key64(nil, kindHistory, l.ns.shared.reach.Load())
-	return l.db.scan(from, id.key(nil, kindHistory+1), func(key, value []byte) error {
+	return l.db.scan(from, id.end(kindHistory), func(key, value []byte) error {
 		var f job.Finished
 		if err := decodeFinished(value, last64(key), &f); err != nil {
 			return err
@@ -194,7 +194,7 @@ func (d *database) lookup(key []byte, v any) (found bool, err error) {
 
 // lastEnd is the end number after the newest history record.
 func (d *database) lastEnd(id nsID) (end uint64, err error) {
-	iter, err := d.db.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kindHistory), UpperBound: id.key(nil, kindHistory+1)})
+	iter, err := d.db.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kindHistory), UpperBound: id.end(kindHistory)})
 	if err != nil {
 		return 0, err
 	}

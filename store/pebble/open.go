@@ -157,9 +157,11 @@ func (s *Store) storeName(db *database, name string, id nsID) error {
 
 func (s *Store) removeName(db *database, name string, id nsID) error {
 	return db.write(func(b *pdb.Batch) error {
-		return errors.Join(
-			b.Delete(append(nsID(0).key(nil, kindNamespace), name...), nil),
-			b.DeleteRange(id.key(nil, 0), (id+1).key(nil, 0), nil))
+		err := b.Delete(append(nsID(0).key(nil, kindNamespace), name...), nil)
+		for _, kind := range []byte(allKinds) {
+			err = errors.Join(err, b.DeleteRange(id.key(nil, kind), (id+1).key(nil, kind), nil))
+		}
+		return err
 	})
 }
 

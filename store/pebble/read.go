@@ -102,7 +102,7 @@ func (n *namespace) Payloads(refs []job.PayloadRef) ([]job.Payload, error) {
 	}
 	defer db.release()
 	id := n.shared.id
-	iter, err := db.db.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kindPayload), UpperBound: id.key(nil, kindPayload+1)})
+	iter, err := db.db.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kindPayload), UpperBound: id.end(kindPayload)})
 	if err != nil {
 		return nil, n.store.readError("read descriptions", err)
 	}
@@ -139,7 +139,7 @@ func (n *namespace) PayloadsFrom(seq job.Seq, count, maxBytes int) ([]job.Payloa
 	defer db.release()
 	id := n.shared.id
 	iter, err := db.db.NewIter(&pdb.IterOptions{
-		LowerBound: id.key64(nil, kindPayload, uint64(seq)), UpperBound: id.key(nil, kindPayload+1),
+		LowerBound: id.key64(nil, kindPayload, uint64(seq)), UpperBound: id.end(kindPayload),
 	})
 	if err != nil {
 		return nil, n.store.readError("read descriptions", err)
