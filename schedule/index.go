@@ -177,15 +177,16 @@ func (x *index[T]) join(i int) bool {
 	return true
 }
 
-// first finds the first entry at or behind from that covers q.
-func (x *index[T]) first(from rank, q *vec) (r rank, ref T, ok bool) {
+// first finds the first entry at or behind from that covers q and is wanted (nil:
+// any is).
+func (x *index[T]) first(from rank, q *vec, wanted func(T) bool) (r rank, ref T, ok bool) {
 	if x.n == 0 || !x.top.covers(q) {
 		return r, ref, false
 	}
 	i := x.leafOf(from)
 	if x.tops[i].covers(q) {
 		l := x.leaves[i]
-		if r, ref, ok = l.first(l.search(from), q); ok {
+		if r, ref, ok = l.first(l.search(from), q, wanted); ok {
 			return r, ref, true
 		}
 	}
@@ -193,16 +194,16 @@ func (x *index[T]) first(from rank, q *vec) (r rank, ref T, ok bool) {
 		if !x.tops[i].covers(q) {
 			continue
 		}
-		if r, ref, ok = x.leaves[i].first(0, q); ok {
+		if r, ref, ok = x.leaves[i].first(0, q, wanted); ok {
 			return r, ref, true
 		}
 	}
 	return r, ref, false
 }
 
-func (l *leaf[T]) first(pos int, q *vec) (r rank, ref T, ok bool) {
+func (l *leaf[T]) first(pos int, q *vec, wanted func(T) bool) (r rank, ref T, ok bool) {
 	for ; pos < len(l.vecs); pos++ {
-		if l.vecs[pos].covers(q) {
+		if l.vecs[pos].covers(q) && (wanted == nil || wanted(l.refs[pos])) {
 			return l.ranks[pos], l.refs[pos], true
 		}
 	}

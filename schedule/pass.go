@@ -99,13 +99,14 @@ func (s *Scheduler) finish(w *walker) {
 func (s *Scheduler) serve(sh *shape) {
 	for {
 		s.budget--
-		if sh.items.n == 0 || !sh.lane.queue.open() || !s.place(sh) {
-			return
-		}
 		if sh.items.n == 0 {
 			return
 		}
-		if s.budget <= 0 || s.agenda.next().less(sh.rank()) {
+		if !sh.lane.queue.open() || !s.place(sh) {
+			s.refile(sh)
+			return
+		}
+		if sh.items.n > 0 && (s.budget <= 0 || s.agenda.next().less(sh.rank())) {
 			s.requeue(sh)
 			return
 		}
@@ -173,20 +174,17 @@ func (s *Scheduler) chooseReserved(sh *shape, need vec) *worker {
 // firstFit is the first worker of an index that has what the demand needs, also
 // of the resources without a column, free or (with whole) in all.
 func firstFit(x *index[*worker], from rank, need *vec, d *demand, whole bool) *worker {
-	for {
-		r, w, ok := x.first(from, need)
-		if !ok {
-			return nil
+	var wanted func(*worker) bool
+	if len(d.rest) > 0 {
+		wanted = func(w *worker) bool {
+			if whole {
+				return d.restFit(&w.capacity)
+			}
+			return d.restFit(&w.free)
 		}
-		has := &w.free
-		if whole {
-			has = &w.capacity
-		}
-		if d.restFit(has) {
-			return w
-		}
-		from = r.after()
 	}
+	_, w, _ := x.first(from, need, wanted)
+	return w
 }
 
 // passStrict serves from the front until the first job that does not fit now but
@@ -207,6 +205,8 @@ func (s *Scheduler) passStrict() (more bool) {
 		case !s.place(sh):
 			s.front = nil
 			return false
+		default:
+			s.settle(sh)
 		}
 	}
 	return true

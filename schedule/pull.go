@@ -152,6 +152,7 @@ func (p *pull) give(sh *shape, it Item) {
 		p.worker = p.workerOf(p.Worker)
 	}
 	p.grant(sh, it, p.worker, p.Worker, false)
+	p.settle(sh)
 }
 
 // enough reports whether the request is answered.

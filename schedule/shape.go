@@ -17,9 +17,11 @@ type shape struct {
 	demand *demand
 	items  line
 
-	// listed shapes have ready jobs and are in their lane under key, which is
-	// not behind their first job. It is brought up to date when a walk meets it.
+	// listed shapes have ready jobs and are in their lane under key: the rank of
+	// their first job, or a smaller one when stale, since a pass places many jobs
+	// of a shape. A walk that meets a stale key brings it up to date.
 	listed bool
+	stale  bool
 	key    rank
 	// queued shapes are on the agenda at the position at.
 	queued bool
@@ -153,11 +155,19 @@ func (s *Scheduler) take(sh *shape, it *Item) bool {
 		return false
 	}
 	s.taken(sh, it)
+	s.settle(sh)
 	return true
 }
 
-// taken brings everything up to date after a job left its shape. The shape's key
-// stays: it may be too early, never too late.
+// settle files a shape anew after a job left it, unless its turn is to come.
+func (s *Scheduler) settle(sh *shape) {
+	if sh.listed && !sh.queued {
+		s.refile(sh)
+	}
+}
+
+// taken brings everything up to date after a job left its shape, but for the
+// shape's key.
 func (s *Scheduler) taken(sh *shape, it *Item) {
 	s.ready--
 	if s.groups != nil {
@@ -167,12 +177,14 @@ func (s *Scheduler) taken(sh *shape, it *Item) {
 		s.delist(sh)
 		s.cancelReservation(sh)
 		sh.items = line{}
+		return
 	}
+	sh.stale = true
 }
 
 // enlist puts a shape with ready jobs into its lane.
 func (s *Scheduler) enlist(sh *shape) {
-	sh.listed, sh.key = true, sh.head()
+	sh.listed, sh.stale, sh.key = true, false, sh.head()
 	need := sh.demand.want.negated()
 	sh.lane.shapes.insert(sh.key, need, sh)
 	s.cover(sh.lane, sh.key, &need)
@@ -203,6 +215,7 @@ func (s *Scheduler) delist(sh *shape) {
 // refile files a listed shape under its first job of now.
 func (s *Scheduler) refile(sh *shape) {
 	key := sh.head()
+	sh.stale = false
 	if key == sh.key {
 		return
 	}

@@ -4,6 +4,9 @@ package schedule
 // over everything serves them all.
 const maxWalks = 256
 
+// stride is how many hopeless shapes a walk passes over as one unit of work.
+const stride = 32
+
 // walker visits shapes with ready jobs in the order of service: lanes are opened
 // when the order comes to their first job, and merged. It meets only shapes whose
 // need is within bound. It can be kept while everything around it changes: it
@@ -22,8 +25,8 @@ type walker struct {
 	// for a nil lane, the most that any job may need. Positions before from do
 	// not matter any more.
 	bound func(l *lane, from rank) (vec, bool)
-	// skipQueued leaves out shapes that are on the agenda themselves.
-	skipQueued bool
+	// wanted, if not nil, says which shapes to stop at.
+	wanted func(*shape) bool
 }
 
 // station is where a walk stands in a lane.
@@ -71,7 +74,7 @@ func (w *walker) openLanes(s *Scheduler) {
 			return
 		}
 		q := bound.negated()
-		r, l, ok := w.order.first(w.ahead, &q)
+		r, l, ok := w.order.first(w.ahead, &q, nil)
 		if !ok {
 			w.order = nil
 			return
@@ -110,17 +113,15 @@ func (w *walker) in(s *Scheduler, st *station) (*shape, rank, bool) {
 	}
 	q := bound.negated()
 	for {
-		r, sh, ok := l.shapes.first(from, &q)
-		switch {
-		case !ok:
+		r, sh, ok := l.shapes.first(from, &q, w.wanted)
+		if !ok {
 			return nil, rank{}, false
-		case w.skipQueued && sh.queued:
-			from = r.after()
-		case sh.head() != r:
-			s.refile(sh)
-		default:
+		}
+		if !sh.stale || sh.head() == r {
 			return sh, r.in(l.queue), true
 		}
+		s.budget--
+		s.refile(sh)
 	}
 }
 
@@ -164,19 +165,36 @@ func (w *walker) sink() {
 
 // walkAll is a walk over all commands that may fit on any agent.
 func (s *Scheduler) walkAll() *walker {
-	return &walker{order: &s.commands, skipQueued: true, bound: s.reachOfAll}
+	return &walker{order: &s.commands, wanted: s.untried(), bound: s.reachOfAll}
+}
+
+// untried says which shapes a pass stops at: not those that are on the agenda
+// themselves, and of those known to fit nowhere only one in a while, to keep the
+// account of work.
+func (s *Scheduler) untried() func(*shape) bool {
+	passed := 0
+	return func(sh *shape) bool {
+		if sh.queued {
+			return false
+		}
+		if len(s.reservations) > 0 || !sh.lane.class.refuses(sh.demand) {
+			return true
+		}
+		passed++
+		return passed%stride == 0
+	}
 }
 
 // walkLane is a walk over one lane of commands.
 func (s *Scheduler) walkLane(l *lane) *walker {
-	w := &walker{skipQueued: true, bound: s.reachOfAll, at: rank{}.in(l.queue)}
+	w := &walker{wanted: s.untried(), bound: s.reachOfAll, at: rank{}.in(l.queue)}
 	w.enter(l, w.at)
 	return w
 }
 
 // walkWorker is a walk over the commands that may fit on one agent.
 func (s *Scheduler) walkWorker(w *worker) *walker {
-	return &walker{worker: w, order: &s.commands, skipQueued: true, bound: func(l *lane, from rank) (vec, bool) {
+	return &walker{worker: w, order: &s.commands, wanted: s.untried(), bound: func(l *lane, from rank) (vec, bool) {
 		if l != nil && (!l.queue.open() || !l.class.accepts(w)) {
 			return vec{}, false
 		}
