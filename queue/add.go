@@ -183,7 +183,7 @@ func (s *State) begin(slot uint32, r *rec, p *Prepared, q *queueRow, c Cause, a 
 	if r.state == job.Ready {
 		s.feedJob(FeedPush, r)
 	}
-	s.event(r, from, r.state)
+	s.event(r, from, r.state, c)
 	a.State = r.state
 	return a
 }
@@ -242,7 +242,7 @@ func (s *State) revive(slot uint32, r *rec, p *Prepared) Added {
 	t := s.tries.at(r.try)
 	t.failures, t.losses = 0, 0
 	s.count(r, +1)
-	s.event(r, job.Absent, r.state)
+	s.event(r, job.Absent, r.state, CauseAdd)
 	return Added{Status: AddedNew, Seq: r.seq, State: r.state}
 }
 
@@ -254,7 +254,7 @@ func (s *State) replace(slot uint32, r *rec, p *Prepared) {
 		if r.mark == job.MarkCancelled {
 			r.mark = job.MarkRevoked
 		}
-		s.event(r, r.state, r.state)
+		s.event(r, r.state, r.state, CauseReplace)
 		return
 	}
 	s.resetBudgets(r)

@@ -15,7 +15,7 @@ func (s *State) describe(slot uint32, r *rec, p *Prepared, q *queueRow) {
 		s.unfeed(r)
 	}
 	if moved {
-		s.event(r, r.state, job.Absent)
+		s.event(r, r.state, job.Absent, CauseModify)
 	}
 	if counted {
 		s.count(r, -1)
@@ -30,7 +30,7 @@ func (s *State) describe(slot uint32, r *rec, p *Prepared, q *queueRow) {
 		s.count(r, +1)
 	}
 	if moved {
-		s.event(r, job.Absent, r.state)
+		s.event(r, job.Absent, r.state, CauseModify)
 	}
 	if refed {
 		s.refeed(r)
@@ -135,13 +135,13 @@ func (s *State) Modify(seq job.Seq, p *Prepared) error {
 	due := job.TimeOf(p.Job.NotBefore)
 	switch {
 	case due <= s.now || r.state != job.Ready && r.state != job.Delayed:
-		s.event(r, r.state, r.state)
+		s.event(r, r.state, r.state, CauseModify)
 	case r.state == job.Ready:
 		s.delay(slot, r, due)
 		s.move(slot, r, job.Delayed, CauseModify)
 	default:
 		s.delay(slot, r, due)
-		s.event(r, r.state, r.state)
+		s.event(r, r.state, r.state, CauseModify)
 	}
 	return nil
 }

@@ -212,7 +212,7 @@ func (s *State) Renew(ref Ref, lease time.Duration) (Renewal, error) {
 			s.touch(slot, r)
 		}
 	}
-	s.arm(r.try, t, w)
+	s.arm(r.try, t, t.worker, w)
 	return s.renewal(r, t), nil
 }
 

@@ -68,7 +68,7 @@ func (s *State) complete(slot uint32, r *rec, c Cause) {
 	s.undelay(r)
 	s.count(r, -1)
 	r.state, r.since = job.Complete, s.now
-	s.event(r, from, job.Complete)
+	s.event(r, from, job.Complete, c)
 	f := job.Finished{End: s.meta.NextEnd, Ended: s.now}
 	s.meta.NextEnd++
 	s.live(r, &f.Live)
@@ -109,7 +109,7 @@ func (s *State) DeleteFinished(f *job.Finished) error {
 	s.forget(f)
 	s.turn.deleted = append(s.turn.deleted, f.Seq)
 	s.turn.events = append(s.turn.events, Event{
-		Seq: f.Seq, Queue: f.Queue, Group: f.Group, From: job.Complete, To: job.Absent,
+		Seq: f.Seq, Queue: f.Queue, Group: f.Group, From: job.Complete, To: job.Absent, Cause: CauseDelete,
 		Attempt: f.Attempt, At: s.now,
 	})
 	return nil

@@ -216,7 +216,7 @@ func (s *State) dropShape(row *shapeRow) {
 func appendShape(b []byte, sh *job.Shape) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(sh.Queue))
 	b = binary.LittleEndian.AppendUint32(b, uint32(sh.Kind))
-	b = append(b, flag(sh.Command)|flag(sh.NotPreemptible)<<1|flag(sh.Wait)<<2|flag(sh.Backoff != nil)<<3)
+	b = append(b, bit(sh.Command)|bit(sh.NotPreemptible)<<1|bit(sh.Wait)<<2|bit(sh.Backoff != nil)<<3)
 	b = appendInt(appendInt(appendInt(b, int64(sh.Time)), int64(sh.Lease)), int64(sh.NoRetryAfter))
 	if f := sh.Backoff; f != nil {
 		b = appendInt(appendInt(appendInt(b, int64(f.Base)), int64(f.Jitter)), int64(f.Cap))
@@ -272,7 +272,7 @@ func appendText(b []byte, t string) []byte {
 
 func appendInt(b []byte, v int64) []byte { return binary.AppendVarint(b, v) }
 
-func flag(on bool) byte {
+func bit(on bool) byte {
 	if on {
 		return 1
 	}

@@ -33,9 +33,12 @@ func (s *State) overdue(r *rec) bool {
 	return s.leaseEnd(s.workers.rows[t.worker], t) <= s.now
 }
 
-// arm gives a pulled attempt a lease from now; an agent's needs nothing.
-func (s *State) arm(try uint32, t *try, w *worker) {
+// arm gives a pulled attempt a lease from now. For an agent's, its silence must
+// be noticed in time.
+func (s *State) arm(try uint32, t *try, ws uint32, w *worker) {
 	if w.Agent {
+		w.noteLease(t.lease, s.cfg.Silence)
+		s.wake(ws, w)
 		return
 	}
 	t.deadline = s.clock().Add(t.lease)
@@ -48,11 +51,7 @@ func (s *State) arm(try uint32, t *try, w *worker) {
 // hold gives an attempt that was just granted to its worker.
 func (s *State) hold(try uint32, t *try, ws uint32, w *worker) {
 	s.link(try, t)
-	s.arm(try, t, w)
-	if w.Agent {
-		w.noteLease(t.lease, s.cfg.Silence)
-		s.wake(ws, w)
-	}
+	s.arm(try, t, ws, w)
 }
 
 // link puts a try first into its worker's list.

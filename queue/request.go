@@ -115,7 +115,7 @@ func encodeReserve(sequence uint64, grants []Grant) []byte {
 		g := &grants[i]
 		for _, v := range [...]uint64{
 			uint64(g.Seq), uint64(g.Attempt.Epoch), g.Attempt.N, uint64(g.Number), uint64(g.Version), uint64(g.Size),
-			uint64(g.Queue), uint64(g.Shape), uint64(g.Lease), uint64(g.Deadline), uint64(flag(g.Prefetched)),
+			uint64(g.Queue), uint64(g.Shape), uint64(g.Lease), uint64(g.Deadline), uint64(bit(g.Prefetched)),
 		} {
 			b = binary.AppendUvarint(b, v)
 		}

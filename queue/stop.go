@@ -53,7 +53,7 @@ func (s *State) Cancel(seq job.Seq) (job.State, error) {
 	case r.state.Held():
 		if r.mark != job.MarkCancelled {
 			s.order(slot, r, OrderStop, job.MarkCancelled)
-			s.event(r, r.state, r.state)
+			s.event(r, r.state, r.state, CauseCancel)
 		}
 	default:
 		s.bury(slot, r, job.ReasonCancelled, CauseCancel)
@@ -75,7 +75,7 @@ func (s *State) Preempt(seq job.Seq) error {
 		return job.Errorf(job.Conflict, "preempt job %d: it is being stopped already (%v)", seq, r.mark)
 	}
 	s.order(slot, r, OrderStop, job.MarkPreempted)
-	s.event(r, r.state, r.state)
+	s.event(r, r.state, r.state, CausePreempt)
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (s *State) Withdraw(seq job.Seq) error {
 		return job.Errorf(job.Conflict, "withdraw job %d: it is %v and not waiting at a worker", seq, r.state)
 	}
 	s.order(slot, r, OrderWithdraw, job.MarkWithdrawn)
-	s.event(r, r.state, r.state)
+	s.event(r, r.state, r.state, CauseWithdraw)
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (s *State) Delete(seq job.Seq, force bool) error {
 		return job.Errorf(job.Conflict, "delete job %d: it is %v; cancel it first, or delete it by force", seq, r.state)
 	}
 	check(r.seq, r.state, job.Absent, CauseDelete)
-	s.event(r, r.state, job.Absent)
+	s.event(r, r.state, job.Absent, CauseDelete)
 	if r.state.Held() && s.workers.rows[s.tries.at(r.try).worker].Agent && !s.overdue(r) {
 		s.count(r, -1)
 		s.order(slot, r, OrderStop, job.MarkDeleted)

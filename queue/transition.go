@@ -22,6 +22,8 @@ const (
 	CauseFail
 	CauseStopped
 	CauseCancel
+	CausePreempt
+	CauseWithdraw
 	CauseDelete
 	CauseKick
 	CauseBury
@@ -47,6 +49,8 @@ var causes = [numCauses]struct{ word, who string }{
 	CauseFail:       {"fail", "worker"},
 	CauseStopped:    {"end of a stopping attempt", "worker"},
 	CauseCancel:     {"cancel", "person"},
+	CausePreempt:    {"preempt", "scheduler"},
+	CauseWithdraw:   {"withdraw", "scheduler"},
 	CauseDelete:     {"delete", "person"},
 	CauseKick:       {"kick", "person"},
 	CauseBury:       {"bury", "server"},
@@ -118,7 +122,7 @@ var transitions = []transition{
 	{states(job.Lost), job.Running, CauseHeard, ""},
 	{states(job.Lost), job.Reserved, CauseHeard, "it had not started"},
 	{states(job.Reserved, job.Running, job.Lost), job.Ready, CauseLeaseEnd, "policy rerun"},
-	{states(job.Reserved, job.Running), job.Lost, CauseLeaseEnd, "policy hold"},
+	{states(job.Reserved), job.Lost, CauseLeaseEnd, "policy hold"},
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseLeaseEnd, "lost too often, or cancelled"},
 	{states(job.Reserved, job.Running, job.Lost), job.Ready, CauseSuperseded, "policy rerun"},
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseSuperseded, "policy hold, lost too often, or cancelled"},
@@ -169,7 +173,7 @@ func (s *State) move(slot uint32, r *rec, to job.State, c Cause) {
 	if to == job.Ready {
 		s.feedJob(FeedPush, r)
 	}
-	s.event(r, from, to)
+	s.event(r, from, to, c)
 	s.touch(slot, r)
 }
 

@@ -59,6 +59,7 @@ type Event struct {
 	Queue    job.QueueID
 	Group    job.GroupID
 	From, To job.State
+	Cause    Cause
 	Mark     job.Mark
 	Reason   job.Reason
 	Exit     int32
@@ -145,10 +146,10 @@ func (s *State) feedJob(op FeedOp, r *rec) {
 	s.feed(f)
 }
 
-func (s *State) event(r *rec, from, to job.State) {
+func (s *State) event(r *rec, from, to job.State, c Cause) {
 	e := Event{
 		Seq: r.seq, Queue: s.shapes.rows[r.shape].Queue, Group: s.groups.rows[r.group].ID,
-		From: from, To: to, Mark: r.mark, Reason: r.reason, At: s.now,
+		From: from, To: to, Cause: c, Mark: r.mark, Reason: r.reason, At: s.now,
 	}
 	if r.try != 0 {
 		t := s.tries.at(r.try)
