@@ -12,6 +12,7 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -58,7 +59,8 @@ var gateways = []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) erro
 // newGateway maps HTTP to gRPC as api/http.yaml says.
 func newGateway() *runtime.ServeMux {
 	marshaler := &runtime.JSONPb{
-		MarshalOptions:   protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true},
+		// What is zero, empty or false is left out.
+		MarshalOptions:   protojson.MarshalOptions{UseProtoNames: true},
 		UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
 	}
 	return runtime.NewServeMux(
@@ -125,14 +127,19 @@ func writeStatus(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w 
 	writeError(w, fromGateway(err))
 }
 
-// fromGateway is the error of a call; those of the gateway itself are about the
-// form of a request.
+// fromGateway is the error of a call. One without details is of the gateway
+// itself and is about the form of the request.
 func fromGateway(err error) error {
-	err = api.FromStatus(err)
-	if strings.Contains(err.Error(), "http: request body too large") {
-		return job.Errorf(job.Invalid, "the body of the request is too large: %w", err)
+	st, ok := status.FromError(err)
+	if !ok || len(st.Details()) > 0 || st.Code() != codes.InvalidArgument {
+		return api.FromStatus(err)
 	}
-	return err
+	// The protobuf library varies its spaces on purpose.
+	why := strings.TrimPrefix(strings.ReplaceAll(st.Message(), "\u00a0", " "), "proto: ")
+	if strings.Contains(why, "http: request body too large") {
+		return job.Errorf(job.Invalid, "the body of the request is too large")
+	}
+	return job.Errorf(job.Invalid, "the request cannot be read: %s", why)
 }
 
 // writeRouting writes that there is nothing at a path, or not for a method.
