@@ -171,9 +171,12 @@ func (w *writer) detach(s *Session) {
 // nothing is left or the slice is over.
 const placeMax = 500
 
+// places reports whether jobs are pushed to agents at present.
+func (w *writer) places() bool { return len(w.sessions) > 0 && !w.idle() }
+
 // place pushes ready jobs to agents.
 func (w *writer) place() {
-	if len(w.sessions) == 0 || w.idle() {
+	if !w.places() {
 		return
 	}
 	for {

@@ -46,10 +46,13 @@ const sizesATurn = 1000
 
 // checkSizes looks through all shapes when the grace is over.
 func (w *writer) checkSizes(now job.Time) {
-	if w.sizes.due == 0 || now < w.sizes.due || len(w.sessions) == 0 {
+	if w.sizes.due == 0 || now < w.sizes.due {
 		return
 	}
 	w.sizes.due = 0
+	if len(w.sessions) == 0 {
+		return // nothing is too large for nobody; the next agent sets it again
+	}
 	short, more := w.sched.Impossible(sizesATurn)
 	buried := 0
 	for _, s := range short {

@@ -94,16 +94,18 @@ func (w *writer) sleep(timer *time.Timer) {
 	}
 }
 
-// nextTime is when the next timer of the state, the scheduler or the engine is due.
+// nextTime is when the next timer of the state, the scheduler or the engine is
+// due. The scheduler's counts only while its passes are made.
 func (w *writer) nextTime() (job.Time, bool) {
 	at, ok := w.state.NextTimer()
-	for _, next := range []func() (job.Time, bool){
-		func() (job.Time, bool) { return w.sched.NextWake(w.time.last) },
-		w.sizes.next,
-	} {
-		if t, has := next(); has && (!ok || t < at) {
+	earlier := func(t job.Time, has bool) {
+		if has && (!ok || t < at) {
 			at, ok = t, true
 		}
+	}
+	earlier(w.sizes.next())
+	if w.places() {
+		earlier(w.sched.NextWake(w.time.last))
 	}
 	return at, ok
 }
