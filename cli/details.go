@@ -92,7 +92,7 @@ func (p page) description(j *job.Job) {
 	if j == nil {
 		return
 	}
-	needs := j.Needs.String()
+	needs := output.Human(j.Needs)
 	if j.Time > 0 {
 		needs = strings.TrimSpace(needs + " time=" + output.Short(j.Time))
 	}

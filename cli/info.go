@@ -47,7 +47,7 @@ func (a *app) info(ctx context.Context, l *link) error {
 		{"workers", s.Workers}, {"watchers", s.Watchers}, {"namespaces", s.Namespaces}, {"memory", output.Bytes(s.MemoryBytes)},
 		{"disk_used", output.Bytes(s.DiskBytes)}, {"disk_free", output.Bytes(s.DiskFreeBytes)}, {"sync_p50", s.SyncP50}, {"unhealthy", s.Unhealthy},
 	} {
-		if a.table() && fmt.Sprint(row.value) == "" {
+		if a.table() && output.Human(row.value) == "" {
 			continue
 		}
 		if err := list.Row(row.name, row.value); err != nil {

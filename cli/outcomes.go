@@ -145,7 +145,7 @@ func (a *app) evidence(i *client.Info) []string {
 	}
 	r := result(i)
 	var lines []string
-	if r.Message != "" {
+	if r.Message != "" && r.Message != fmt.Sprintf("exit code %d", i.Exit) {
 		lines = append(lines, output.Clean(r.Message))
 	}
 	text := outputText(&r.Stderr)

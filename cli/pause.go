@@ -30,7 +30,10 @@ server is restarted. Running jobs go on. "muster queue pause" pauses one queue.`
 }
 
 func isAre(n int64) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "no job is"
+	case 1:
 		return "1 job is"
 	}
 	return plural(n, "job") + " are"

@@ -54,7 +54,7 @@ func (s *submission) run(ctx context.Context, l *link, args []string) error {
 		return s.stopped(ctx, l, args, err)
 	}
 	s.tell(sum, args)
-	w := waiting{app: s.app, link: l, name: sum.Name, pages: spool.pages}
+	w := waiting{app: s.app, link: l, name: sum.Name, pages: spool.pages, delayed: &client.Filter{Queue: sum.Queue, Group: sum.Group}}
 	if spool.count > pageOfRefs {
 		w.group = &client.WaitFor{Queue: sum.Queue, Group: sum.Group}
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -42,7 +43,8 @@ Without a selection it waits for every job of the namespace.`,
 
 func (a *app) waitFor(ctx context.Context, l *link, s *selection) error {
 	if !s.named() {
-		w := waiting{app: a, link: l, name: waitName(s), group: &client.WaitFor{Queue: s.filter.Queue, Group: s.filter.Group}}
+		w := waiting{app: a, link: l, name: waitName(s), delayed: &s.filter,
+			group: &client.WaitFor{Queue: s.filter.Queue, Group: s.filter.Group}}
 		counts, err := w.wait(ctx)
 		if err != nil {
 			return err
@@ -88,8 +90,12 @@ type waiting struct {
 	// pages visits the jobs that are waited for; nil: those of group.
 	pages func(do func([]client.Ref) error) error
 
+	// delayed finds the jobs that wait to be tried again; nil: they are not told of.
+	delayed *client.Filter
+
 	mu       sync.Mutex
 	progress *output.Progress
+	told     bool   // of jobs that are tried again later
 	tally    *tally // of the failures among named jobs
 }
 
@@ -106,10 +112,10 @@ func (w *waiting) wait(ctx context.Context) (counts job.Counts, err error) {
 	defer w.hide()
 	go w.tick(ctx)
 	if w.pages == nil {
-		return w.link.Wait(ctx, *w.group, w.update)
+		return w.link.Wait(ctx, *w.group, func(c job.Counts) { w.update(ctx, c) })
 	}
 	if w.group != nil {
-		go func() { _, _ = w.link.Wait(ctx, *w.group, w.update) }() // only for the eye
+		go func() { _, _ = w.link.Wait(ctx, *w.group, func(c job.Counts) { w.update(ctx, c) }) }() // only for the eye
 	}
 	err = w.pages(func(page []client.Ref) error {
 		c, err := w.page(ctx, page, counts)
@@ -124,7 +130,7 @@ func (w *waiting) page(ctx context.Context, page []client.Ref, before job.Counts
 	c, err := w.link.Wait(ctx, client.WaitFor{Jobs: page}, func(c job.Counts) {
 		if w.group == nil {
 			c.Add(&before)
-			w.update(c)
+			w.update(ctx, c)
 		}
 	})
 	if err != nil || c[job.Buried] == 0 {
@@ -144,12 +150,47 @@ func (w *waiting) failures(ctx context.Context) ([]client.Outcome, error) {
 	return w.tally.examples(ctx, w.link)
 }
 
-func (w *waiting) update(c job.Counts) {
+func (w *waiting) update(ctx context.Context, c job.Counts) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.progress != nil {
-		w.progress.Update(c, w.app.now())
+	if w.progress == nil {
+		return
 	}
+	w.progress.Update(c, w.app.now())
+	only := c[job.Delayed] > 0 && c[job.Delayed] == c.Live()-c[job.Buried]
+	if only && !w.told && w.delayed != nil {
+		w.told = true
+		go w.tellDelayed(ctx)
+	}
+}
+
+// tellDelayed says why nothing happens when all that is left waits for a retry.
+func (w *waiting) tellDelayed(ctx context.Context) {
+	f := *w.delayed
+	f.States = []string{job.Delayed.String()}
+	list, more, err := w.link.Page(ctx, f, client.Detail{}, 3, "")
+	if err != nil {
+		return // the waiting has the same trouble, and tells
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, i := range list {
+		if w.progress != nil && i.Reason != job.ReasonNone {
+			w.progress.Note(w.retryNote(i))
+		}
+	}
+	if w.progress != nil && more != "" {
+		w.progress.Note("and more.")
+	}
+}
+
+func (w *waiting) retryNote(i *client.Info) string {
+	why := i.Reason.String()
+	if i.Exit != 0 {
+		why = fmt.Sprintf("exit code %d", i.Exit)
+	}
+	return fmt.Sprintf("%s, %s; it is tried again in %s: %s", w.app.err.Paint(output.Yellow, "failed"), why,
+		output.Short(i.Due.Sub(w.app.now())), output.Clean(commandText(i)))
 }
 
 func (w *waiting) hide() {

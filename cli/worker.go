@@ -24,7 +24,7 @@ func workerCmd(a *app) *cobra.Command {
 }
 
 var workerColumns = []output.Column{
-	{Name: "worker", Stretch: true}, {Name: "state"}, {Name: "held", Right: true}, {Name: "capacity"}, {Name: "free", Stretch: true},
+	{Name: "worker", Stretch: true}, {Name: "state"}, {Name: "held", Right: true}, {Name: "capacity", Stretch: true}, {Name: "free", Stretch: true},
 	{Name: "heard", Right: true}, {Name: "version"}, {Name: "host", Detail: true}, {Name: "pid", Detail: true}, {Name: "labels", Detail: true},
 	{Name: "dir", Detail: true}, {Name: "agent", Detail: true}, {Name: "until", Detail: true},
 }
@@ -41,7 +41,7 @@ func (a *app) workerRow(list *output.Listing, w *client.WorkerInfo) error {
 	if a.table() && !w.Heard.IsZero() {
 		heard = output.Short(a.now().Sub(w.Heard).Truncate(time.Second)) + " ago"
 	}
-	return list.Row(w.Name, output.State(state), w.Held, w.Capacity.String(), w.Free.String(), heard, w.Version,
+	return list.Row(w.Name, output.State(state), w.Held, w.Capacity, w.Free, heard, w.Version,
 		w.Host, w.Pid, []string(w.Labels), w.Dir, w.Agent, w.Until)
 }
 

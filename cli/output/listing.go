@@ -136,7 +136,7 @@ func (l *Listing) tableRow(values []any) error {
 	cells := make([]string, len(values))
 	for i, v := range values {
 		if !l.columns[i].Detail {
-			cells[i] = human(v)
+			cells[i] = Human(v)
 		}
 	}
 	return l.line(cells, func(i int) Colour { return colourOf(values[i]) })
@@ -177,7 +177,7 @@ func (l *Listing) measure() {
 		}
 		l.widths[i] = runewidth.StringWidth(heading(c.Name))
 		for _, r := range l.rows {
-			l.widths[i] = max(l.widths[i], runewidth.StringWidth(human(r[i])))
+			l.widths[i] = max(l.widths[i], runewidth.StringWidth(Human(r[i])))
 		}
 	}
 	l.shrink()

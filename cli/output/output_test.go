@@ -142,7 +142,7 @@ func TestValues(t *testing.T) {
 		"250µs": 250 * time.Microsecond, "15ms": 15 * time.Millisecond, "1.5s": 1500 * time.Millisecond, "42s": 42 * time.Second,
 		"59m59s": time.Hour - time.Second, "26h30m": 26*time.Hour + 30*time.Minute, "3d01h": 73 * time.Hour, "": time.Time{}, "a b": []string{"a", "b"},
 	} {
-		if got := human(v); got != want {
+		if got := Human(v); got != want {
 			t.Errorf("%v: %q, want %q", v, got, want)
 		}
 	}
@@ -178,6 +178,24 @@ func TestProgressOffTerminalIsALineNowAndThen(t *testing.T) {
 		"jobs.txt: 101/102, 1 failed, 1 running, 10/s, 100ms left, 10s so far\n"
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestProgressSaysLittleWhenLittleHappens(t *testing.T) {
+	var b bytes.Buffer
+	p := NewProgress(&Screen{Writer: &b}, "x", noon)
+	c := counts(0, 1, 0, 5)
+	for i := range 3600 {
+		if i == 1800 {
+			c[job.Complete]++
+		}
+		p.Update(c, noon.Add(time.Duration(i)*time.Second))
+	}
+	if n := strings.Count(b.String(), "\n"); n < 20 || n > 30 {
+		t.Errorf("%d lines in an hour:\n%s", n, b.String())
+	}
+	if strings.Count(b.String(), "left") > 1 {
+		t.Errorf("an estimate out of nothing:\n%s", b.String())
 	}
 }
 

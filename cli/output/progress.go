@@ -23,7 +23,7 @@ type Progress struct {
 	samples []sample
 	start   time.Time
 	drawn   bool // a bar is on the terminal's last line
-	last    string
+	changed bool // since the last line
 	printed time.Time
 }
 
@@ -42,30 +42,41 @@ func NewProgress(s *Screen, name string, now time.Time) *Progress {
 
 // Update shows new counts.
 func (p *Progress) Update(c job.Counts, now time.Time) {
+	p.changed = p.changed || c != p.counts
 	p.counts = c
 	done := ended(&c)
 	if n := len(p.samples); n == 0 || now.Sub(p.samples[n-1].at) >= 200*time.Millisecond {
 		p.samples = append(p.samples, sample{now, done})
-	}
-	for len(p.samples) > 2 && now.Sub(p.samples[1].at) > window {
-		p.samples = p.samples[1:]
 	}
 	p.Draw(now)
 }
 
 // Draw shows the present counts again, with the time that has passed.
 func (p *Progress) Draw(now time.Time) {
+	for len(p.samples) > 1 && now.Sub(p.samples[1].at) > window {
+		p.samples = p.samples[1:]
+	}
 	if p.screen.Terminal {
 		p.bar(now)
 		return
 	}
-	if now.Sub(p.printed) < p.Every {
+	if now.Sub(p.printed) < p.pause(now) {
 		return
 	}
-	if line := p.words(now); line != p.last {
-		p.last, p.printed = line, now
-		fmt.Fprintln(p.screen, line)
+	p.printed, p.changed = now, false
+	fmt.Fprintln(p.screen, p.words(now))
+}
+
+// pause is how long after a line the next one comes: what takes long, or does not
+// change, is told of more rarely.
+func (p *Progress) pause(now time.Time) time.Duration {
+	switch {
+	case !p.changed:
+		return 30 * p.Every
+	case now.Sub(p.start) > 12*p.Every:
+		return 6 * p.Every
 	}
+	return p.Every
 }
 
 // Note writes a line above the bar.
@@ -84,7 +95,7 @@ func (p *Progress) Hide() {
 
 func ended(c *job.Counts) int64 { return c[job.Complete] + c[job.Buried] }
 
-// Rate is how many jobs ended a second lately.
+// rate is how many jobs ended a second lately.
 func (p *Progress) rate(now time.Time) float64 {
 	if len(p.samples) == 0 {
 		return 0
@@ -97,13 +108,16 @@ func (p *Progress) rate(now time.Time) float64 {
 	return float64(ended(&p.counts)-first.done) / seconds
 }
 
-// left is how long the rest will take at the present rate; false when unknown.
+// left is how long the rest will take at the present rate; false when unknown,
+// as it is of jobs that wait for a time or for others.
 func (p *Progress) left(now time.Time) (time.Duration, bool) {
+	c := &p.counts
 	rate := p.rate(now)
-	if rate <= 0 {
+	rest := c[job.Ready] + c[job.Reserved] + c[job.Running] + c[job.Lost]
+	if rate <= 0 || rest == 0 {
 		return 0, false
 	}
-	seconds := float64(p.counts.Total()-ended(&p.counts)) / rate
+	seconds := float64(rest) / rate
 	if seconds > 1e8 {
 		return 0, false
 	}
@@ -122,7 +136,7 @@ func (p *Progress) parts(now time.Time) []string {
 		{c[job.Buried], "failed", Red},
 		{c[job.Running] + c[job.Lost], "running", Blue},
 		{c[job.Ready] + c[job.Reserved], "ready", NoColour},
-		{c[job.Delayed], "to retry", Yellow},
+		{c[job.Delayed], "delayed", Yellow},
 		{c[job.Blocked], "blocked", Yellow},
 	} {
 		if x.n > 0 {
@@ -132,7 +146,7 @@ func (p *Progress) parts(now time.Time) []string {
 	if rate := p.rate(now); rate > 0 {
 		parts = append(parts, rateText(rate))
 	}
-	if left, ok := p.left(now); ok && left > 0 {
+	if left, ok := p.left(now); ok {
 		parts = append(parts, Short(left)+" left")
 	}
 	return parts

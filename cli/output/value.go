@@ -3,11 +3,15 @@ package output
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/muster-queue/muster/job"
 )
 
 // Bytes is an amount of memory or disk: "1.5G" for people, a number for programs.
@@ -85,11 +89,13 @@ func Short(d time.Duration) string {
 	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
 }
 
-// human is a value as a table shows it.
-func human(v any) string {
+// Human is a value as a table shows it.
+func Human(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
+	case job.Resources:
+		return amounts(v)
 	case string:
 		return Clean(v)
 	case State:
@@ -104,6 +110,19 @@ func human(v any) string {
 		return Clean(strings.Join(v, " "))
 	}
 	return Clean(fmt.Sprint(v))
+}
+
+// amounts are resources with units that are easy to read.
+func amounts(r job.Resources) string {
+	words := make([]string, 0, len(r))
+	for _, name := range slices.Sorted(maps.Keys(r)) {
+		text := job.FormatAmount(name, r[name])
+		if job.IsBytes(name) {
+			text = Bytes(r[name]).String()
+		}
+		words = append(words, name+"="+text)
+	}
+	return Clean(strings.Join(words, " "))
 }
 
 func blankIfZero(zero bool, s string) string {
