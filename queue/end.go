@@ -81,6 +81,9 @@ func (e *End) check(r *rec) error {
 
 // finish applies a report to the attempt that holds the job.
 func (s *State) finish(slot uint32, r *rec, t *try, e *End) Ended {
+	if w := s.workers.rows[t.worker]; !w.Agent { // an agent's reports may come from its spool
+		s.hear(t.worker, w)
+	}
 	s.ran(r, t, e)
 	v := s.judge(r, t, e)
 	s.unhold(r, t)
@@ -135,15 +138,16 @@ func (s *State) judge(r *rec, t *try, e *End) verdict {
 }
 
 // judgeUnstarted: a release before start costs nothing. Where something went
-// wrong, it is not tried again at once.
+// wrong, it is not tried again at once, unless it is a work unit.
 func (s *State) judgeUnstarted(r *rec, e *End) verdict {
 	v := verdict{to: job.Ready, outcome: job.OutcomeReleased, cause: CauseRelease}
-	switch why := e.Result.Reason; {
-	case why.Final():
+	why, unit := e.Result.Reason, r.flags&job.FlagCountAll != 0
+	switch {
+	case why.Final() && !unit:
 		v.to, v.outcome = job.Buried, job.OutcomeBuried
 	case e.Delay != nil:
 		v.delay = *e.Delay
-	case why != job.ReasonNone && !innocent(why):
+	case why != job.ReasonNone && !innocent(why) && !unit:
 		v.delay = s.backoff(r, 0)
 	}
 	return v

@@ -58,6 +58,9 @@ func (s *State) Grant(seq job.Seq, by job.WorkerID, lease time.Duration, prefetc
 	s.move(slot, r, job.Reserved, CauseGrant)
 	s.hold(r.try, t, ws, w)
 	s.feedJob(FeedHold, r)
+	if !w.Agent {
+		s.hear(ws, w) // it asked
+	}
 	return s.grant(r, t, w), true
 }
 
@@ -166,7 +169,7 @@ func (s *State) Start(ref Ref, at job.Time) (Renewal, error) {
 	if err != nil {
 		return Renewal{}, err
 	}
-	s.revived(t)
+	s.signOfLife(t)
 	if r.state != job.Running {
 		s.started(r, t, at)
 		if r.mark == job.MarkWithdrawn {
@@ -204,7 +207,7 @@ func (s *State) Renew(ref Ref, lease time.Duration) (Renewal, error) {
 	if err != nil {
 		return Renewal{}, err
 	}
-	s.revived(t)
+	s.signOfLife(t)
 	w := s.workers.rows[t.worker]
 	if lease > 0 {
 		if d := s.leaseFor(r, s.shapes.rows[r.shape].queue, w, lease); d != t.lease {

@@ -84,6 +84,7 @@ func (s *State) unhold(r *rec, t *try) {
 	t.held, t.next, t.prev = false, 0, 0
 	if w.held--; w.held == 0 {
 		w.quiet = 0
+		s.wake(t.worker, w)
 	}
 	r.mark = job.MarkNone
 	r.flags &^= job.FlagPrefetched
@@ -202,9 +203,11 @@ func (s *State) rise(slot uint32, w *worker) {
 	s.wake(slot, w)
 }
 
-// revived: a message about an attempt is a sign of life of its agent.
-func (s *State) revived(t *try) {
-	if w := s.workers.rows[t.worker]; w.Agent && w.silent {
+// signOfLife: whoever speaks of an attempt is alive. That renews the leases of a
+// puller's attempts no more than it says, and of an agent's not at all, unless it
+// was taken for silent.
+func (s *State) signOfLife(t *try) {
+	if w := s.workers.rows[t.worker]; !w.Agent || w.silent {
 		s.hear(t.worker, w)
 	}
 }

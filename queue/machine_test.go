@@ -286,8 +286,9 @@ func (k *machine) start(t *rapid.T) {
 
 func (k *machine) renew(t *rapid.T) {
 	ref, j := k.attempt(t)
-	got, err := k.s.Renew(ref, 0)
-	ok := k.m.renew(j, ref.Attempt)
+	lease := rapid.SampledFrom([]time.Duration{0, 20 * time.Second, 2 * time.Minute}).Draw(t, "lease")
+	got, err := k.s.Renew(ref, lease)
+	ok := k.m.renew(j, ref.Attempt, lease)
 	k.lease(t, "renew", err, j, ok)
 	if ok && got.Mark != j.mark {
 		t.Fatalf("renewal says %v, want %v", got.Mark, j.mark)

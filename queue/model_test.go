@@ -293,12 +293,15 @@ func (m *model) wakeUp(j *mjob) {
 	}
 }
 
-func (m *model) renew(j *mjob, a job.AttemptID) bool {
+func (m *model) renew(j *mjob, a job.AttemptID, lease time.Duration) bool {
 	if !m.current(j, a) {
 		return false
 	}
 	m.wakeUp(j)
-	if !m.workers[j.worker].agent {
+	j.lease = orElse(lease, j.lease)
+	if w := m.workers[j.worker]; w.agent {
+		w.quiet = min(w.quiet, j.lease+mMargin(j.lease))
+	} else {
 		j.deadline = m.clock() + j.lease
 	}
 	return true

@@ -123,7 +123,7 @@ func (s *State) hear(slot uint32, w *worker) {
 	w.heard = s.clock()
 	if w.silent || w.lost > 0 {
 		s.rise(slot, w)
-	} else if w.timer == 0 {
+	} else if w.timer == 0 && slot != 0 {
 		s.wake(slot, w)
 	}
 }
