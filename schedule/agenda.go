@@ -1,8 +1,22 @@
 package schedule
 
-// maxNews is how many single entries the agenda takes between passes; with more,
-// one walk over everything replaces them.
-const maxNews = 1024
+// tuning are the sizes at which one way of working gives way to another. Tests
+// set small ones, to go both ways.
+type tuning struct {
+	// news is how many single entries the agenda takes between passes, and walks
+	// for how many workers at a time; with more, one walk over everything
+	// replaces them.
+	news, walks int
+	// lanes of a queue that opens again are walked one by one up to this number.
+	lanes int
+	// listed is up to how many shapes of the kinds asked for are gone through one
+	// by one; with more, the order of service is walked and others passed over.
+	listed int
+	// indexed is how many jobs one call adds to the index by group.
+	indexed int
+}
+
+var defaultTuning = tuning{news: 1024, walks: 256, lanes: 64, listed: 1024, indexed: 50_000}
 
 // task is an entry of the agenda: a shape whose first job is to be placed, or a
 // walk that goes on, at the position at which its turn comes. A task that is not
@@ -101,7 +115,7 @@ func (s *Scheduler) fresh() bool { return s.all != nil && s.all.at == (rank{}) }
 
 // crowded counts an entry that comes from outside of a pass.
 func (s *Scheduler) crowded() bool {
-	if s.news++; s.news > maxNews {
+	if s.news++; s.news > s.tune.news {
 		s.everything()
 	}
 	return s.fresh()
@@ -139,14 +153,16 @@ func (s *Scheduler) wake(w *worker) {
 	if s.fresh() || w.walk != nil && w.walk.at == (rank{}) {
 		return
 	}
-	if w.walk == nil && s.walking >= maxWalks {
+	s.stop(w)
+	if s.walking >= s.tune.walks {
 		s.everything()
+	}
+	if s.crowded() {
 		return
 	}
-	s.stop(w)
 	w.walk = s.walkWorker(w)
 	s.walking++
-	s.add(w.walk)
+	s.agenda.push(task{walk: w.walk})
 }
 
 // stop takes a worker's walk off the agenda.

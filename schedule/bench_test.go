@@ -62,32 +62,49 @@ var loads = []load{
 	{"vectors/200k", 1_000_000, 200_000, 10_000, 1, 16, true},
 }
 
-// threadTime is the CPU time of this thread: what a pass costs, also where others
-// use the machine.
-func threadTime(b *testing.B) time.Duration {
+// cpuClock measures the CPU time of its thread: what a pass costs, also where
+// others use the machine.
+type cpuClock struct {
+	b          *testing.B
+	since, sum time.Duration
+}
+
+func startClock(b *testing.B) *cpuClock {
+	runtime.LockOSThread()
+	return &cpuClock{b: b}
+}
+
+func (c *cpuClock) now() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		b.Fatal(err)
+		c.b.Fatal(err)
 	}
 	return time.Duration(t.Nano())
+}
+
+func (c *cpuClock) start() { c.since = c.now() }
+
+func (c *cpuClock) stop() { c.sum += c.now() - c.since }
+
+func (c *cpuClock) report() {
+	runtime.UnlockOSThread()
+	c.b.ReportMetric(float64(c.sum.Nanoseconds())/float64(c.b.N)/1000, "cpu-µs/op")
 }
 
 // BenchmarkFull is a pass over everything, with all workers free at first.
 func BenchmarkFull(b *testing.B) {
 	for _, l := range loads {
 		b.Run(l.name, func(b *testing.B) {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			var busy time.Duration
-			defer func() { b.ReportMetric(float64(busy.Microseconds())/float64(b.N)/1000, "cpu-ms/op") }()
+			c := startClock(b)
+			defer c.report()
 			for b.Loop() {
 				b.StopTimer()
 				s := l.fill()
 				l.present(s)
 				b.StartTimer()
-				before := threadTime(b)
+				c.start()
 				placed, _ := s.Pass(benchStart, math.MaxInt)
-				busy += threadTime(b) - before
+				c.stop()
 				b.ReportMetric(float64(len(placed)), "placed")
 			}
 		})
@@ -105,11 +122,15 @@ func BenchmarkFreed(b *testing.B) {
 		b.Run(l.name+"/fits", func(b *testing.B) {
 			rnd := rand.New(rand.NewPCG(3, 4))
 			n := 0
+			c := startClock(b)
+			defer c.report()
 			for b.Loop() {
 				i := rnd.IntN(len(running))
 				old := running[i]
+				c.start()
 				s.Release(old.Seq)
 				placed, _ := s.Pass(benchStart, math.MaxInt)
+				c.stop()
 				s.Push(old.Shape, Item{Seq: old.Seq, Place: uint64(old.Seq)})
 				n += len(placed)
 				if len(placed) > 0 {
@@ -129,11 +150,15 @@ func BenchmarkFreedNothing(b *testing.B) {
 	for _, shapes := range []int{20_000, 200_000} {
 		b.Run(fmt.Sprint(shapes), func(b *testing.B) {
 			s := crossed(shapes)
+			c := startClock(b)
+			defer c.report()
 			for b.Loop() {
+				c.start()
 				s.Release(1 << 40)
 				if placed, _ := s.Pass(benchStart, math.MaxInt); len(placed) > 0 {
 					b.Fatal("something fitted")
 				}
+				c.stop()
 				s.Hold(Held{Seq: 1 << 40, Shape: 1 << 30, Worker: 1, Since: benchStart})
 			}
 		})

@@ -6,9 +6,6 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
-// indexStep is how many jobs one call adds to the index by group.
-const indexStep = 50_000
-
 // groupIndex has the ready jobs by group and shape. It is built when somebody
 // asks for jobs by group, in steps, and dropped when nobody has for a while. A
 // job is in it when its shape's slot and its place in the shape are before the
@@ -27,7 +24,7 @@ func (s *Scheduler) indexGroups() bool {
 	}
 	g := s.groups
 	g.used = s.now
-	for left := indexStep; g.slot < len(s.slots); g.slot, g.done = g.slot+1, nil {
+	for left := s.tune.indexed; g.slot < len(s.slots); g.slot, g.done = g.slot+1, nil {
 		left--
 		sh := s.slots[g.slot]
 		if sh == nil {

@@ -15,8 +15,8 @@ type index[T any] struct {
 	tops   []vec  // the largest of each column in the leaf
 	leaves []*leaf[T]
 	n      int
-	top    vec  // covers every entry
-	loose  bool // top may be larger than needed
+	top    vec // covers every entry
+	loose  int // removals since top was exact
 }
 
 type leaf[T any] struct {
@@ -57,7 +57,7 @@ func (l *leaf[T]) search(r rank) int {
 func (x *index[T]) insert(r rank, v vec, ref T) {
 	if x.n == 0 {
 		x.firsts, x.tops, x.leaves = append(x.firsts, r), append(x.tops, v), append(x.leaves, &leaf[T]{})
-		x.top, x.loose = v, false
+		x.top, x.loose = v, 0
 	}
 	x.n++
 	x.top.raise(&v)
@@ -136,7 +136,7 @@ func (x *index[T]) remove(r rank) bool {
 	l.vecs = slices.Delete(l.vecs, pos, pos+1)
 	l.refs = slices.Delete(l.refs, pos, pos+1)
 	x.n--
-	x.loose = true
+	x.loose++
 	switch {
 	case len(l.ranks) == 0:
 		x.drop(i)
@@ -146,13 +146,19 @@ func (x *index[T]) remove(r rank) bool {
 	return true
 }
 
-// tighten brings a leaf's top up to date after gone left.
+// tighten brings a leaf's top up to date after gone left. Most columns are the
+// same in most entries, so that the first one looked at settles it.
 func (x *index[T]) tighten(i int, gone *vec) {
-	for c, v := range x.tops[i] {
-		if gone[c] == v {
-			x.tops[i] = x.leaves[i].top()
-			return
+	top, vecs := &x.tops[i], x.leaves[i].vecs
+	for c, was := range top {
+		if gone[c] < was {
+			continue
 		}
+		most := int64(never)
+		for j := 0; j < len(vecs) && most < was; j++ {
+			most = max(most, vecs[j][c])
+		}
+		top[c] = most
 	}
 }
 
@@ -218,12 +224,21 @@ func (x *index[T]) bound() vec {
 	if x.n == 0 {
 		return (&leaf[T]{}).top()
 	}
-	if x.loose {
+	if x.loose > 0 {
 		x.top = x.tops[0]
 		for i := 1; i < len(x.tops); i++ {
 			x.top.raise(&x.tops[i])
 		}
-		x.loose = false
+		x.loose = 0
+	}
+	return x.top
+}
+
+// roughBound covers every entry; it is made exact only after so many removals
+// that this costs next to nothing for each. The index is not empty.
+func (x *index[T]) roughBound() vec {
+	if x.loose > len(x.tops) {
+		return x.bound()
 	}
 	return x.top
 }

@@ -6,10 +6,6 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
-// maxListed is up to how many shapes of the kinds asked for are gone through one
-// by one; with more, the order of service is walked and others passed over.
-const maxListed = 1024
-
 // pull is a request being answered.
 type pull struct {
 	*Scheduler
@@ -165,7 +161,7 @@ func (p *pull) byOrder() {
 		for k := range p.kinds {
 			n += len(p.Scheduler.kinds[k])
 		}
-		if n <= maxListed {
+		if n <= p.tune.listed {
 			p.listKinds()
 			return
 		}

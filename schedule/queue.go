@@ -6,10 +6,6 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
-// maxLaneWalks is up to how many lanes a queue that opens again is walked lane
-// by lane; with more, everything is.
-const maxLaneWalks = 64
-
 // queue is a queue's settings and what it has running.
 type queue struct {
 	id job.QueueID
@@ -96,7 +92,7 @@ func (s *Scheduler) change(q *queue, do func()) {
 // reopened puts on the agenda what became ready or found no room while the queue
 // was closed.
 func (s *Scheduler) reopened(q *queue) {
-	if len(q.lanes) > maxLaneWalks {
+	if len(q.lanes) > s.tune.lanes {
 		s.everything()
 		return
 	}
@@ -169,7 +165,7 @@ func (s *Scheduler) list(l *lane) {
 	if l.listed || l.shapes.n == 0 || !l.queue.open() {
 		return
 	}
-	l.listed, l.key, l.need = true, l.file(l.shapes.head()), l.shapes.bound()
+	l.listed, l.key, l.need = true, l.file(l.shapes.head()), l.shapes.roughBound()
 	s.orderOf(l.command).insert(l.key, l.need, l)
 }
 

@@ -40,8 +40,9 @@ type Config struct {
 // Scheduler decides who gets what in one namespace. It is not safe for use by
 // several goroutines.
 type Scheduler struct {
-	cfg Config
-	now job.Time
+	cfg  Config
+	tune tuning
+	now  job.Time
 
 	queues  map[job.QueueID]*queue
 	shapes  map[job.ShapeID]*shape
@@ -94,6 +95,7 @@ func New(cfg Config) *Scheduler {
 	cfg.GroupIdle = cmp.Or(cfg.GroupIdle, time.Minute)
 	s := &Scheduler{
 		cfg:     cfg,
+		tune:    defaultTuning,
 		queues:  map[job.QueueID]*queue{},
 		shapes:  map[job.ShapeID]*shape{},
 		workers: map[job.WorkerID]*worker{},

@@ -1,9 +1,5 @@
 package schedule
 
-// maxWalks is how many workers are walked for one by one; with more, one walk
-// over everything serves them all.
-const maxWalks = 256
-
 // stride is how many hopeless shapes a walk passes over as one unit of work.
 const stride = 32
 
