@@ -151,14 +151,14 @@ func (w *world) addJobs() {
 
 // breakThings breaks the server again and again, and lets it recover.
 func (w *world) breakThings(ctx context.Context) {
-	for pause(ctx, 20*time.Second+w.random(4*time.Minute)) {
+	for pause(ctx, time.Minute+w.random(time.Hour)) {
 		switch {
 		case w.chance(40):
 			w.store.failNext(errors.New("simulated fault"))
 		case w.chance(50):
 			w.restart(ctx, 0)
 		default:
-			w.restart(ctx, time.Hour)
+			w.restart(ctx, 20*time.Minute)
 		}
 	}
 }
@@ -262,7 +262,7 @@ func (a *simAgent) live(ctx context.Context) {
 		conn, cut := context.WithTimeout(ctx, a.w.random(20*time.Minute))
 		a.converse(conn, ns)
 		cut()
-		pause(ctx, a.w.random(8*time.Minute))
+		pause(ctx, a.w.random(20*time.Minute))
 	}
 }
 
@@ -365,7 +365,7 @@ func (a *simAgent) start(as Assignment) {
 		return
 	}
 	a.tasks[as.Attempt] = task
-	task.timer = time.AfterFunc(a.w.random(6*time.Minute), func() {
+	task.timer = time.AfterFunc(a.w.random(30*time.Minute), func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if a.tasks[as.Attempt] == task {
