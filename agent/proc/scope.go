@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,10 +90,8 @@ func (s Scope) marks(env []byte) bool {
 		if !ok {
 			continue
 		}
-		for _, mark := range strings.Fields(string(value)) {
-			if s.Contains(mark) {
-				return true
-			}
+		if slices.ContainsFunc(strings.Fields(string(value)), s.Contains) {
+			return true
 		}
 	}
 	return false
