@@ -47,8 +47,7 @@ func stopReason(cause error) job.Reason {
 // fail fills the result of an attempt whose command did not get to run.
 func (x *attempt) fail(err error) {
 	x.result.Reason, x.result.Message = job.ReasonStart, err.Error()
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		x.result.Reason = f.reason
 	}
 	x.result.Log = x.log
