@@ -2,6 +2,7 @@ package input
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,10 +167,8 @@ func lookup(name string) (*Field, bool) {
 		if f.Name == name {
 			return f, true
 		}
-		for _, a := range f.Aliases {
-			if a == name {
-				return f, true
-			}
+		if slices.Contains(f.Aliases, name) {
+			return f, true
 		}
 	}
 	return nil, false
