@@ -283,13 +283,13 @@ func getBackoff(q *job.Queue) any {
 
 func setOrder(q *job.Queue, text string) error {
 	n, err := wordOf(orders, text)
-	q.Order = job.Order(n) //nolint:gosec // an index of a list of two
+	q.Order = job.Order(n)
 	return err
 }
 
 func setOnLost(q *job.Queue, text string) error {
 	n, err := wordOf(lostPolicies, text)
-	q.OnLost = job.OnLost(n) //nolint:gosec // an index of a list of two
+	q.OnLost = job.OnLost(n)
 	return err
 }
 
