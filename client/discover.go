@@ -48,7 +48,7 @@ func Discover() (Config, error) {
 // DiscoverIn finds the server of a data directory.
 func DiscoverIn(dir string) (Config, error) {
 	path := filepath.Join(dir, "server.json")
-	b, err := os.ReadFile(path) //nolint:gosec // the user says where their server is
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{}, job.Errorf(job.NotFound, "no server runs on %s; \"muster server\" starts one, and %s names one elsewhere", dir, EnvServer)
 	}
@@ -110,7 +110,7 @@ func beside(dir, file string) string {
 }
 
 func readToken(path string) (string, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // the user says where their token is
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return "", job.Errorf(job.Unauthenticated, "read the token: %w", err)
 	}
