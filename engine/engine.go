@@ -9,6 +9,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -181,9 +182,7 @@ func (e *Engine) Stop(hold time.Duration) {
 	}
 	e.stopped = true
 	open := make(map[string]*slot, len(e.open))
-	for name, s := range e.open {
-		open[name] = s
-	}
+	maps.Copy(open, e.open)
 	e.mu.Unlock()
 	e.stopIdle()
 
