@@ -127,8 +127,7 @@ func Wrap(err error, op, subject string) error {
 		return nil
 	}
 	e := &Error{Kind: KindOf(err), Op: op, Subject: subject, Err: err}
-	var inner *Error
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*Error](err); ok {
 		e.RetryAfter = inner.RetryAfter
 	}
 	return e
@@ -136,8 +135,7 @@ func Wrap(err error, op, subject string) error {
 
 // KindOf is the kind of the outermost Error in err's chain; Internal if none.
 func KindOf(err error) ErrorKind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return Internal
