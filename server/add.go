@@ -168,8 +168,7 @@ func (b *batch) at(place int, err error) error {
 
 // named is the engine's error, saying which job of the message it is about.
 func (b *batch) named(err error) error {
-	var item *engine.ItemError
-	if errors.As(err, &item) {
+	if item, ok := errors.AsType[*engine.ItemError](err); ok {
 		return b.at(b.place(item.Index), item.Err)
 	}
 	return err
