@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -104,10 +105,8 @@ func (s *Server) face(mux http.Handler) http.Handler {
 
 // noSecrets refuses tokens in URLs: those end in histories and logs.
 func noSecrets(query url.Values) error {
-	for _, name := range []string{"token", "access_token"} {
-		if query.Has(name) {
-			return job.Errorf(job.Invalid, "a token in a URL is not accepted, and should be revoked if it was a real one: URLs end in histories and logs; send the header \"Authorization: Bearer TOKEN\"")
-		}
+	if slices.ContainsFunc([]string{"token", "access_token"}, query.Has) {
+		return job.Errorf(job.Invalid, "a token in a URL is not accepted, and should be revoked if it was a real one: URLs end in histories and logs; send the header \"Authorization: Bearer TOKEN\"")
 	}
 	return nil
 }
