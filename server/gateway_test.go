@@ -166,7 +166,7 @@ func TestHTTPStreams(t *testing.T) {
 	for accept, begins := range map[string]string{"": `{"result":`, "text/event-stream": `data: {"result":`} {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.Where().HTTPAddress+"/v1/namespaces/default/watch", nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Where().HTTPAddress+"/v1/namespaces/default/watch", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestHTTPStreams(t *testing.T) {
 		}
 		defer a.Body.Close()
 		lines := bufio.NewScanner(a.Body)
-		for i := 0; i < 2; i++ {
+		for i := range 2 {
 			if !lines.Scan() || !strings.HasPrefix(lines.Text(), begins) {
 				t.Fatalf("accepting %q: %q, %v", accept, lines.Text(), lines.Err())
 			}
