@@ -122,9 +122,7 @@ func (b *blobs) files() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
-			all = append(all, name)
-		}
+		all = append(all, names...)
 	}
 	return all, nil
 }
