@@ -196,7 +196,7 @@ func manifestLogs(f io.Reader) (first, last uint64, err error) {
 		if err == nil {
 			b, err = io.ReadAll(r)
 		}
-		if err == io.EOF || record.IsInvalidRecord(err) {
+		if errors.Is(err, io.EOF) || record.IsInvalidRecord(err) {
 			if n == 0 {
 				return 0, 0, errors.New("the first record of the manifest cannot be read")
 			}
