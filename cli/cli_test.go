@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes the test binary the muster of the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"muster": program})
+}
+
+// program is the main function of cmd/muster.
+func program() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	os.Exit(Main(ctx, System{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), Dir: dir, Version: "test",
+	}, os.Args[1:]))
+}
+
+// TestScripts runs the transcripts of testdata: each is what a person types, and
+// what they see.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("MUSTER_DATA", e.WorkDir+"/data")
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TMPDIR", e.WorkDir+"/.tmp")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"server": startServer},
+	})
+}
+
+// upTime bounds how long a server may take to come up on a busy machine.
+const upTime = time.Minute
+
+// startServer runs "muster server" in the background until the script ends, and
+// waits for it to be up and to have its agent.
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("server: it must come up")
+	}
+	args = append([]string{"server", "--listen", "127.0.0.1:0"}, args...)
+	cmd := exec.Command("muster", args...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "MUSTER_DATA=" + ts.Getenv("MUSTER_DATA"), "TMPDIR=" + ts.Getenv("TMPDIR")}
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	up, ended := make(chan bool, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() {
+			ts.Logf("server: %s", lines.Text())
+			if strings.Contains(lines.Text(), "msg=attached") {
+				up <- true
+			}
+		}
+		_, _ = io.Copy(io.Discard, stderr)
+	}()
+	ts.Defer(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		<-ended
+		_ = cmd.Wait()
+	})
+	select {
+	case <-up:
+	case <-ended:
+		ts.Fatalf("the server has ended")
+	case <-time.After(upTime):
+		ts.Fatalf("the server does not come up")
+	}
+}
