@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -121,17 +122,17 @@ func (s *State) history(p *Prepared) (end uint64, fresh bool) {
 
 // admit refuses what would exceed the namespace's bounds.
 func (s *State) admit(p *Prepared) error {
-	var err error
 	switch {
 	case s.jobs >= s.cfg.MaxJobs:
-		err = job.Errorf(job.Exhausted, "the namespace has %d jobs that are not complete, which is its limit; wait until some are done, or raise the limit", s.jobs)
+		return exhausted("the namespace has %d jobs that are not complete, which is its limit; wait until some are done, or raise the limit", s.jobs)
 	case s.bytes+int64(len(p.Body)) > s.cfg.MaxBytes:
-		err = job.Errorf(job.Exhausted, "the descriptions of the namespace's jobs take %d bytes, and its limit is %d; wait until some are done, or raise the limit", s.bytes, s.cfg.MaxBytes)
-	default:
-		return nil
+		return exhausted("the descriptions of the namespace's jobs take %d bytes, and its limit is %d; wait until some are done, or raise the limit", s.bytes, s.cfg.MaxBytes)
 	}
-	err.(*job.Error).RetryAfter = 10 * time.Second
-	return err
+	return nil
+}
+
+func exhausted(format string, args ...any) error {
+	return &job.Error{Kind: job.Exhausted, Err: fmt.Errorf(format, args...), RetryAfter: 10 * time.Second}
 }
 
 func (s *State) addNew(p *Prepared) Added {

@@ -12,7 +12,13 @@ type overlay struct {
 	// floor is the first end number that is still remembered: look-ups of a
 	// lower reach are stale.
 	floor uint64
+	// least is how many a generation must have before it is closed, so that
+	// look-ups do not become stale faster than they are made.
+	least int
 }
+
+// leastGeneration is overlay.least of a namespace; about a megabyte.
+const leastGeneration = 1 << 14
 
 // generation maps digests to end numbers; 0 says that history has none.
 type generation struct {
@@ -39,7 +45,7 @@ func (o *overlay) find(d job.Digest) (end uint64, ok bool) {
 
 // trim lets the old generation go when all of it is below reach.
 func (o *overlay) trim(reach uint64) {
-	if len(o.old.ends) > 0 && o.old.last >= reach || len(o.young.ends) == 0 && len(o.old.ends) == 0 {
+	if len(o.old.ends) > 0 && o.old.last >= reach || len(o.young.ends) < o.least {
 		return
 	}
 	if len(o.old.ends) > 0 {

@@ -51,7 +51,6 @@ func (t *rows[ID, R]) byNumber(id ID) *R {
 
 type queueRow struct {
 	job.QueueRow
-	slot   uint32
 	counts job.Counts // of live jobs
 	dirty  bool
 	sweep  job.Seq // where DeleteQueue goes on

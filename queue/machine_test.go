@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/muster-queue/muster/job"
 	"pgregory.net/rapid"
+
+	"github.com/muster-queue/muster/job"
 )
 
 // machine drives a State and the model with the same random commands.
@@ -31,13 +32,6 @@ type machine struct {
 	agents  []job.WorkerID
 	pullers []job.WorkerID
 	sched   mirror
-}
-
-// mirror is the scheduler's picture, kept from the feed alone.
-type mirror struct {
-	ready  map[job.Seq]Feed
-	held   map[job.Seq]Feed
-	shapes map[job.ShapeID]bool
 }
 
 var keys = []string{"a", "b", "c", "d", "e"}
@@ -67,6 +61,7 @@ func newMachine(t *rapid.T) *machine {
 		granted: map[job.AttemptID]bool{},
 	}
 	k.s = New(k.cfg)
+	k.s.recent.least = 0
 	if err := k.s.Loaded(start, 1, 7); err != nil {
 		t.Fatal(err)
 	}
@@ -79,50 +74,6 @@ func newMachine(t *rapid.T) *machine {
 		k.m.workers[a], k.m.workers[p] = &mworker{agent: true}, &mworker{}
 	}
 	return k
-}
-
-func (m *mirror) reset() {
-	*m = mirror{ready: map[job.Seq]Feed{}, held: map[job.Seq]Feed{}, shapes: map[job.ShapeID]bool{}}
-}
-
-// apply keeps the picture; steps that do not fit it are failures.
-func (m *mirror) apply(t fataler, feed []Feed) {
-	t.Helper()
-	for _, f := range feed {
-		_, ready := m.ready[f.Seq]
-		old, held := m.held[f.Seq]
-		ok := true
-		switch f.Op {
-		case FeedDefineShape:
-			ok = !m.shapes[f.Shape]
-			m.shapes[f.Shape] = true
-		case FeedDropShape:
-			ok = m.shapes[f.Shape]
-			delete(m.shapes, f.Shape)
-		case FeedPush:
-			ok = !ready && !held && m.shapes[f.Shape]
-			m.ready[f.Seq] = f
-		case FeedRemove:
-			ok = ready && m.ready[f.Seq].Shape == f.Shape && m.ready[f.Seq].Priority == f.Priority
-			delete(m.ready, f.Seq)
-		case FeedHold:
-			ok = !held && m.shapes[f.Shape]
-			delete(m.ready, f.Seq)
-			m.held[f.Seq] = f
-		case FeedStart:
-			ok = held && old.Prefetched
-			old.Prefetched = false
-			m.held[f.Seq] = old
-		case FeedRelease:
-			ok = held && old.Shape == f.Shape && old.Worker == f.Worker && old.Prefetched == f.Prefetched
-			delete(m.held, f.Seq)
-		case FeedStopping:
-			ok = held
-		}
-		if !ok {
-			t.Fatalf("feed %+v does not fit what was fed before", f)
-		}
-	}
 }
 
 func (k *machine) feed() {
@@ -354,179 +305,6 @@ func (k *machine) conflict(t *rapid.T, err error, want bool) {
 	}
 }
 
-func (k *machine) cancel(t *rapid.T) {
-	j := k.job(t)
-	_, err := k.s.Cancel(j.seq)
-	switch {
-	case !k.known(t, err, j) || j.state == job.Buried:
-	case j.state == job.Lost:
-		k.m.release(j, job.Buried, job.OutcomeCancelled)
-		j.reason = job.ReasonCancelled
-	case j.held():
-		j.mark, j.revoked = job.MarkCancelled, false
-	default:
-		j.state, j.reason = job.Buried, job.ReasonCancelled
-	}
-}
-
-func (k *machine) preempt(t *rapid.T) {
-	j := k.job(t)
-	err := k.s.Preempt(j.seq)
-	if k.known(t, err, j) {
-		can := j.held() && (j.mark == 0 || j.mark == job.MarkWithdrawn)
-		if k.conflict(t, err, !can); can {
-			j.mark = job.MarkPreempted
-		}
-	}
-}
-
-func (k *machine) withdraw(t *rapid.T) {
-	j := k.job(t)
-	err := k.s.Withdraw(j.seq)
-	if k.known(t, err, j) {
-		can := j.prefetched && j.mark == 0
-		if k.conflict(t, err, !can); can {
-			j.mark = job.MarkWithdrawn
-		}
-	}
-}
-
-func (k *machine) delete(t *rapid.T) {
-	j := k.job(t)
-	force := rapid.Bool().Draw(t, "force")
-	err := k.s.Delete(j.seq, force)
-	if !k.known(t, err, j) {
-		return
-	}
-	k.conflict(t, err, j.held() && !force)
-	switch {
-	case err != nil:
-	case j.held() && k.m.workers[j.worker].agent && k.m.end(j) > k.m.now:
-		j.ghost, j.revoked, j.mark = true, false, job.MarkDeleted
-	case j.held():
-		k.m.release(j, job.Absent, 0)
-	default:
-		j.state = job.Absent
-	}
-}
-
-func (k *machine) kick(t *rapid.T) {
-	j := k.job(t)
-	err := k.s.Kick(j.seq)
-	if !k.known(t, err, j) {
-		return
-	}
-	over := j.state == job.Lost && k.m.end(j) <= k.m.now
-	k.conflict(t, err, j.held() && !over)
-	switch {
-	case err != nil || j.state == job.Ready:
-		return
-	case over:
-		k.m.release(j, job.Ready, job.OutcomeLost)
-		j.reason = job.ReasonLost
-	}
-	j.state, j.failures, j.losses = job.Ready, 0, 0
-}
-
-func (k *machine) bury(t *rapid.T) {
-	j := k.job(t)
-	err := k.s.Bury(j.seq, job.ReasonResource)
-	if k.known(t, err, j) {
-		can := j.state == job.Ready || j.state == job.Delayed
-		if k.conflict(t, err, !can); can {
-			j.state, j.reason = job.Buried, job.ReasonResource
-		}
-	}
-}
-
-func (k *machine) modify(t *rapid.T) {
-	j := k.job(t)
-	key := rapid.SampledFrom(keys).Draw(t, "new key")
-	if rapid.Bool().Draw(t, "same key") {
-		key = j.key
-	}
-	p := k.prepare(t, key)
-	k.look(&p)
-	err := k.s.Modify(j.seq, &p)
-	if !k.known(t, err, j) {
-		return
-	}
-	other := k.m.jobs[key]
-	taken := other != nil && other != j && other.state != job.Absent
-	switch {
-	case taken:
-		if job.KindOf(err) != job.Exists {
-			t.Fatalf("modify: %v, want exists", err)
-		}
-		return
-	case key != j.key && j.held():
-		k.conflict(t, err, true)
-		return
-	case err != nil:
-		t.Fatal(err)
-	}
-	delete(k.m.jobs, j.key)
-	j.key = key
-	k.m.jobs[key] = j
-	k.m.describe(j, &p)
-	if j.state == job.Ready || j.state == job.Delayed {
-		k.m.wait(j, &p)
-	}
-}
-
-func (k *machine) conclude(t *rapid.T) {
-	j := k.job(t)
-	to := rapid.SampledFrom([]job.State{job.Complete, job.Buried}).Draw(t, "to")
-	by := rapid.SampledFrom(k.pullers).Draw(t, "worker")
-	err := k.s.Conclude(j.seq, to, by, nil, nil)
-	if !k.known(t, err, j) {
-		return
-	}
-	k.conflict(t, err, j.held() || j.state == to)
-	if err != nil {
-		return
-	}
-	if j.state != job.Buried || j.number == 0 {
-		j.number++
-		j.given, j.due, j.worker, j.started = j.version, 0, by, false
-		l := k.lastAttempt(t, j)
-		if k.granted[l] {
-			t.Fatalf("attempt id %v was given before", l)
-		}
-		k.granted[l], j.attempt = true, l
-	}
-	j.state, j.outcome, j.reason = to, job.OutcomeComplete, 0
-	if to == job.Buried {
-		j.outcome, j.reason = job.OutcomeBuried, job.ReasonWorker
-	} else {
-		k.m.done++
-	}
-}
-
-// lastAttempt is the id of the job's last attempt, from the row that was kept.
-func (k *machine) lastAttempt(t *rapid.T, j *mjob) job.AttemptID {
-	k.commit(t)
-	return k.shelf.attempts[attemptKey{j.seq, j.number}].ID
-}
-
-func (k *machine) reopen(t *rapid.T) {
-	j := k.job(t)
-	p := k.prepare(t, j.key)
-	k.look(&p)
-	a := k.s.Reopen(&p)
-	if a.Status == AddNeedFinished {
-		p.Finished = k.record(t, a.End)
-		p.Job.NotBefore = time.Time{}
-		a = k.s.Reopen(&p)
-	}
-	if (a.Status == AddRerun) != (j.state == job.Complete) {
-		t.Fatalf("reopen of a job that is %v: %+v", j.state, a)
-	}
-	if a.Status == AddRerun {
-		k.m.addFinished(j, &p, AddOptions{Existing: job.ExistingRerun})
-	}
-}
-
 func (k *machine) deleteFinished(t *rapid.T) {
 	if len(k.shelf.finished) == 0 {
 		t.Skip("no history")
@@ -664,6 +442,7 @@ func (k *machine) reload(t *rapid.T) {
 	k.commit(t)
 	old := k.s
 	k.s = k.shelf.load(t, k.cfg, k.now(), k.reach)
+	k.s.recent.least = 0
 	k.older = nil // no look-up outlives a load
 	maps.DeleteFunc(k.found, func(_ job.Digest, end uint64) bool { _, kept := k.shelf.finished[end]; return !kept })
 	k.sched.reset()
@@ -689,142 +468,5 @@ func (k *machine) reload(t *rapid.T) {
 	}
 	if d := cmp.Diff([][]Named{old.Queues("", 9), old.Groups("", 9)}, [][]Named{k.s.Queues("", 9), k.s.Groups("", 9)}); d != "" {
 		t.Fatalf("queues or groups differ after a reload: %s", d)
-	}
-}
-
-// check compares everything after each command.
-func (k *machine) check(t *rapid.T) {
-	k.t = t
-	k.feed()
-	k.s.Begin(k.now())
-	k.checkJobs(t)
-	checkInvariants(t, k.s, &k.sched)
-	if got := k.s.Counts()[job.Complete]; got != k.m.done {
-		t.Fatalf("%d jobs are counted complete, want %d", got, k.m.done)
-	}
-}
-
-func (k *machine) checkJobs(t *rapid.T) {
-	n := 0
-	for _, j := range k.m.jobs {
-		l, ok := k.s.BySeq(j.seq)
-		if ok != j.live() {
-			t.Fatalf("job %s is there: %v, want %v (%v)", j.key, ok, j.live(), j.state)
-		}
-		if !ok {
-			continue
-		}
-		n++
-		k.checkJob(t, j, &l)
-	}
-	all, _, done := k.s.Scan(0, Filter{}, 1000, 1000)
-	if len(all) != n || !done {
-		t.Fatalf("scan finds %d jobs, want %d", len(all), n)
-	}
-}
-
-func (k *machine) checkJob(t *rapid.T, j *mjob, l *job.Live) {
-	type view struct {
-		State                                            job.State
-		Mark                                             job.Mark
-		Reason                                           job.Reason
-		Version, Given, Number, Starts, Failures, Losses uint32
-		Attempt                                          job.AttemptID
-		Outcome                                          job.Outcome
-		Priority                                         float64
-		Group                                            string
-		Due                                              job.Time
-	}
-	want := view{j.state, j.mark, j.reason, j.version, j.given, j.number, j.starts, j.failures, j.losses, j.attempt, j.outcome, j.priority, j.group, 0}
-	group, _ := k.s.Group(l.Group)
-	got := view{l.State, l.Mark, l.Reason, l.Version, l.GivenVersion, l.Number, l.Starts, l.Failures, l.Losses, l.Attempt, l.Outcome, l.Priority, group, 0}
-	if j.state == job.Delayed {
-		want.Due, got.Due = start.Add(j.due), l.Due
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Fatalf("job %s (-want +got):\n%s", j.key, d)
-	}
-	for _, o := range k.m.jobs { // order among equals is the order of turns
-		if ol, ok := k.s.BySeq(o.seq); ok && o.turn < j.turn && !(ol.Place < l.Place || ol.Place == l.Place && ol.Seq < l.Seq) {
-			t.Fatalf("job %s comes before %s, which was first", j.key, o.key)
-		}
-	}
-	if j.held() {
-		k.checkDeadline(t, j)
-	}
-}
-
-func (k *machine) checkDeadline(t *rapid.T, j *mjob) {
-	for _, h := range k.s.Held(j.worker) {
-		if h.Seq == j.seq {
-			margin := time.Duration(0)
-			if k.m.workers[j.worker].agent {
-				margin = mMargin(j.lease)
-			}
-			if want := start.Add(k.m.end(j) - margin); h.Deadline != want {
-				t.Fatalf("the lease of %s ends at %v, want %v", j.key, h.Deadline.Sub(start), want.Sub(start))
-			}
-			return
-		}
-	}
-	t.Fatalf("job %s is not in its worker's list", j.key)
-}
-
-// checkInvariants recounts what the State counts, and compares the scheduler's
-// picture with the states.
-func checkInvariants(t fataler, s *State, m *mirror) {
-	t.Helper()
-	var counts job.Counts
-	groups, queues := map[uint32]job.Counts{}, map[*queueRow]job.Counts{}
-	var ready, held, bytes, jobs int64
-	add := func(c job.Counts, st job.State) job.Counts { c[st]++; return c }
-	for seq := job.Seq(0); seq < s.meta.NextSeq; seq++ {
-		slot := s.bySeq.find(seq)
-		if slot == 0 {
-			continue
-		}
-		r := s.recs.at(slot)
-		jobs++
-		bytes += int64(r.size)
-		if s.byDigest.find(&s.recs, &r.digest) != slot || seq < s.meta.MinLive {
-			t.Fatalf("job %d is not found by its key, or below the lower bound %d", seq, s.meta.MinLive)
-		}
-		if r.state.Held() {
-			held++
-			f, ok := m.held[seq]
-			if !ok || f.Shape != s.shapes.rows[r.shape].ID || f.Prefetched != (r.flags&job.FlagPrefetched != 0) {
-				t.Fatalf("the scheduler does not know that job %d is held", seq)
-			}
-		}
-		if r.state == job.Ready {
-			ready++
-			if f, ok := m.ready[seq]; !ok || f.Shape != s.shapes.rows[r.shape].ID || f.Priority != r.priority || f.Place != r.place {
-				t.Fatalf("the scheduler does not know that job %d is ready", seq)
-			}
-		}
-		if r.ghost() {
-			continue
-		}
-		counts = add(counts, r.state)
-		groups[r.group] = add(groups[r.group], r.state)
-		q := s.shapes.rows[r.shape].queue
-		queues[q] = add(queues[q], r.state)
-	}
-	if ready != int64(len(m.ready)) || held != int64(len(m.held)) {
-		t.Fatalf("the scheduler has %d ready and %d held jobs, the state %d and %d", len(m.ready), len(m.held), ready, held)
-	}
-	counts[job.Complete] = s.counts[job.Complete]
-	if counts != s.counts || bytes != s.bytes || jobs != s.jobs || int(jobs) != s.recs.used {
-		t.Fatalf("counted %v, %d bytes, %d jobs; recounted %v, %d, %d", s.counts, s.bytes, s.jobs, counts, bytes, jobs)
-	}
-	for slot, g := range s.groups.rows {
-		if g != nil && g.counts != groups[uint32(slot)] {
-			t.Fatalf("group %q counts %v, recounted %v", g.Name, g.counts, groups[uint32(slot)])
-		}
-	}
-	for _, q := range s.queues.rows[1:] {
-		if q != nil && q.counts != queues[q] {
-			t.Fatalf("queue %q counts %v, recounted %v", q.Def.Name, q.counts, queues[q])
-		}
 	}
 }

@@ -43,7 +43,6 @@ type mjob struct {
 	command  bool
 	hold     bool
 	retries  *int
-	time     time.Duration
 
 	version, given                   uint32
 	number, starts, failures, losses uint32

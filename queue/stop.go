@@ -35,8 +35,9 @@ func (s *State) order(slot uint32, r *rec, kind OrderKind, mark job.Mark) {
 	s.touch(slot, r)
 }
 
-// Cancel: a waiting or lost job is buried(cancelled) at once (of a lost one it is
-// a person's word that it is dead), a held one is marked and its worker told.
+// Cancel buries a waiting or lost job at once, for the reason cancelled (of a lost
+// one it is a person's word that it is dead); a held one is marked and its worker
+// told.
 // Buried jobs stay as they are. It returns the state after. Error: job.ErrNoJob.
 func (s *State) Cancel(seq job.Seq) (job.State, error) {
 	slot, r := s.find(seq)

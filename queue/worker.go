@@ -109,8 +109,8 @@ func (s *State) workerAt(id job.WorkerID) (uint32, *worker, error) {
 	return slot, s.workers.rows[slot], nil
 }
 
-// Heard: the worker is alive; it renews the leases of all attempts an agent
-// holds. Error: NotFound, it must join again.
+// Heard says that the worker is alive; it renews the leases of all attempts an
+// agent holds. Error: NotFound, it must join again.
 func (s *State) Heard(id job.WorkerID) error {
 	slot, w, err := s.workerAt(id)
 	if err == nil {
@@ -128,7 +128,7 @@ func (s *State) hear(slot uint32, w *worker) {
 	}
 }
 
-// EndHold: the agent acts on ordinary leases again, not on HoldUntil.
+// EndHold says that the agent acts on ordinary leases again, not on HoldUntil.
 func (s *State) EndHold(id job.WorkerID) {
 	if slot, ok := s.workers.byID[id]; ok {
 		s.workers.rows[slot].hold = 0
@@ -168,7 +168,7 @@ func (s *State) Supersede(id job.WorkerID) error {
 	return nil
 }
 
-// Leave: the worker is gone for good. Attempts it holds keep their leases.
+// Leave says that the worker is gone for good. Attempts it holds keep their leases.
 func (s *State) Leave(id job.WorkerID) {
 	if slot, ok := s.workers.byID[id]; ok {
 		s.leaves(slot, s.workers.rows[slot])
