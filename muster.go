@@ -103,7 +103,7 @@ func (h *Handle) startAgent(ctx context.Context, cfg agent.Config) error {
 	h.endAgent = end
 	h.running.Go(func() {
 		if err := a.Run(run); err != nil && run.Err() == nil {
-			go h.stop(job.Wrap(err, "run the agent", ""))
+			go func() { _ = h.stop(job.Wrap(err, "run the agent", "")) }()
 		}
 	})
 	return nil

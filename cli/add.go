@@ -34,7 +34,7 @@ A file with a bad line is refused as a whole, unless --partial is given.`,
 	s = a.addSubmitFlags(cmd)
 	cmd.Flags().BoolVar(&s.replace, "replace", false, "give jobs that are there the new description; finished ones run again")
 	cmd.MarkFlagsMutuallyExclusive("rerun", "replace")
-	a.formatFlag(cmd, "table", "with json, csv or plain, list every job with what became of it")
+	a.formatFlag(cmd, "with json, csv or plain, list every job with what became of it")
 	return cmd
 }
 

@@ -19,7 +19,7 @@ func infoCmd(a *app) *cobra.Command {
 		Args:    noArgs,
 		RunE:    a.with(needServer, func(ctx context.Context, l *link, _ []string) error { return a.info(ctx, l) }),
 	}
-	a.formatFlag(cmd, "table", "")
+	a.formatFlag(cmd, "")
 	return cmd
 }
 

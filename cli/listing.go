@@ -7,11 +7,11 @@ import (
 )
 
 // formatFlag adds -o to a command that lists something.
-func (a *app) formatFlag(cmd *cobra.Command, def, help string) {
+func (a *app) formatFlag(cmd *cobra.Command, help string) {
 	if help == "" {
 		help = "table, json (one object a line), csv or plain (TABs between fields, no header)"
 	}
-	cmd.Flags().StringVarP(&a.format, "output", "o", def, "`FORMAT`: "+help)
+	cmd.Flags().StringVarP(&a.format, "output", "o", "table", "`FORMAT`: "+help)
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(output.Formats, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 

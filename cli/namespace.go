@@ -41,7 +41,7 @@ func namespaceListCmd(a *app) *cobra.Command {
 			return list.Close()
 		}),
 	}
-	a.formatFlag(cmd, "table", "")
+	a.formatFlag(cmd, "")
 	return cmd
 }
 
@@ -82,7 +82,7 @@ func namespaceShowCmd(a *app) *cobra.Command {
 			return t.Close()
 		}),
 	}
-	a.formatFlag(cmd, "table", "")
+	a.formatFlag(cmd, "")
 	return cmd
 }
 

@@ -60,7 +60,7 @@ func queueListCmd(a *app) *cobra.Command {
 			return a.listQueues(queues, &sum)
 		}),
 	}
-	a.formatFlag(cmd, "table", "")
+	a.formatFlag(cmd, "")
 	return cmd
 }
 
@@ -112,7 +112,7 @@ func queueShowCmd(a *app) *cobra.Command {
 			return list.Close()
 		}),
 	}
-	a.formatFlag(cmd, "table", "")
+	a.formatFlag(cmd, "")
 	return cmd
 }
 

@@ -44,7 +44,7 @@ the way to look at many failures. --explain says why a job is not running.`,
 	f.BoolVarP(&s.env, "env", "e", false, "of a single job: its environment too")
 	f.IntVar(&s.limit, "limit", 0, "list at most `N` jobs (default 100 in a table, else all), or N examples of each outcome (default 1)")
 	cmd.MarkFlagsMutuallyExclusive("list", "outcomes", "explain", "by-queue")
-	a.formatFlag(cmd, "table", "")
+	a.formatFlag(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := s.settle(args); err != nil {
 			return err

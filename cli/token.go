@@ -79,7 +79,7 @@ func tokenListCmd(a *app) *cobra.Command {
 			return list.Close()
 		}),
 	}
-	a.formatFlag(cmd, "table", "")
+	a.formatFlag(cmd, "")
 	return cmd
 }
 

@@ -74,7 +74,7 @@ func workerListCmd(a *app) *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also those that were not heard for long")
-	a.formatFlag(cmd, "table", "")
+	a.formatFlag(cmd, "")
 	return cmd
 }
 
@@ -103,7 +103,7 @@ func workerShowCmd(a *app) *cobra.Command {
 			return s.showList(ctx, l)
 		}),
 	}
-	a.formatFlag(cmd, "table", "")
+	a.formatFlag(cmd, "")
 	return cmd
 }
 

@@ -107,10 +107,6 @@ func (b *bench) start(t *testing.T, cfg Config) {
 	t.Cleanup(func() { b.Stop(0) })
 }
 
-func shell(line string) *job.Job {
-	return &job.Job{Command: &job.Command{Line: line, Dir: "/"}, Group: "g"}
-}
-
 func data(key string) *job.Job { return &job.Job{Queue: "q", Key: job.Key(key), Data: []byte("x")} }
 
 func (b *bench) add(t *testing.T, jobs ...*job.Job) *AddResult {

@@ -22,7 +22,6 @@ type found struct {
 	end    uint64 // of a finished one
 	ended  job.Time
 	worker job.Worker
-	lease  job.Time // deadline, when held
 	mark   job.Mark
 }
 
@@ -286,7 +285,8 @@ func (n *Namespace) find(ctx context.Context, id JobID) (*found, error) {
 		return nil, err
 	}
 	a, err := call(ctx, n, normal, func(w *writer) (answer, error) {
-		l, ok := job.Live{}, false
+		var l job.Live
+		var ok bool
 		if id.Seq != 0 {
 			l, ok = w.state.BySeq(id.Seq)
 		} else {

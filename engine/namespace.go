@@ -54,9 +54,9 @@ func (n *Namespace) retire(idle time.Duration) bool {
 // events is the log of the present incarnation.
 func (n *Namespace) events() *eventLog { return n.log.Load() }
 
-// post puts a command into the inbox and does not wait for it.
-func (n *Namespace) post(ctx context.Context, l lane, do func(*writer)) error {
-	return n.inbox.put(ctx, l, op{do: do, done: func(error) {}}, true)
+// post puts an urgent command into the inbox and does not wait for it.
+func (n *Namespace) post(ctx context.Context, do func(*writer)) error {
+	return n.inbox.put(ctx, urgent, op{do: do, done: func(error) {}}, true)
 }
 
 // call runs do on the writer and waits until what it did is durable.
@@ -116,7 +116,7 @@ func (n *Namespace) stop(hold time.Time) {
 // heard gives the time from the load to now back to all leases: until now nobody
 // could reach the server.
 func (n *Namespace) heard() {
-	_ = n.post(context.Background(), urgent, func(w *writer) {
+	_ = n.post(context.Background(), func(w *writer) {
 		w.state.Shift(w.state.Now().Sub(w.loaded))
 		w.loaded = w.state.Now()
 	})

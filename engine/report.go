@@ -37,7 +37,7 @@ func (n *Namespace) Report(ctx context.Context, worker string, reports []Report)
 // report processes news from an agent; the answers go to its session.
 func (n *Namespace) report(ctx context.Context, s *Session, reports []Numbered) error {
 	n.touch()
-	return n.post(ctx, urgent, func(w *writer) { w.answer(s, reports) })
+	return n.post(ctx, func(w *writer) { w.answer(s, reports) })
 }
 
 // answer processes reports of an agent and answers them when they are durable.

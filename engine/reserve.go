@@ -102,7 +102,7 @@ func (n *Namespace) await(ctx context.Context, q *waiter) error {
 			w.later(func() { close(q.settled) })
 		}
 	}
-	if err := n.post(context.WithoutCancel(ctx), urgent, stop); err != nil {
+	if err := n.post(context.WithoutCancel(ctx), stop); err != nil {
 		return err
 	}
 	<-q.settled

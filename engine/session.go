@@ -177,7 +177,7 @@ func (s *Session) next() *Orders {
 
 // Beat processes a heartbeat: it renews all leases of the agent's jobs.
 func (s *Session) Beat(ctx context.Context, b Beat) error {
-	return s.ns.post(ctx, urgent, func(w *writer) { w.beat(s, b) })
+	return s.ns.post(ctx, func(w *writer) { w.beat(s, b) })
 }
 
 // Report processes news of attempts; the answers come through Recv.
@@ -195,5 +195,5 @@ func (s *Session) Close() {
 	s.closed = true
 	close(s.gone)
 	s.mu.Unlock()
-	_ = s.ns.post(context.Background(), urgent, func(w *writer) { w.detach(s) })
+	_ = s.ns.post(context.Background(), func(w *writer) { w.detach(s) })
 }

@@ -33,10 +33,15 @@ func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
 
 // Numbers that stand for interned things of one namespace. Zero is none.
 type (
-	QueueID  uint32
-	GroupID  uint32
-	KindID   uint32
-	ShapeID  uint32
+	// QueueID stands for a queue.
+	QueueID uint32
+	// GroupID stands for a report group.
+	GroupID uint32
+	// KindID stands for a requirement group.
+	KindID uint32
+	// ShapeID stands for a shape.
+	ShapeID uint32
+	// WorkerID stands for a worker.
 	WorkerID uint32
 )
 

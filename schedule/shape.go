@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -61,7 +60,7 @@ func (s *Scheduler) DefineShape(id job.ShapeID, def *job.Shape) {
 	old := sh.lane
 	sh.lane = s.laneOf(s.queueOf(def.Queue), s.classOf(def.Labels), def.Command)
 	sh.kind, sh.wait, sh.version, sh.checked = def.Kind, def.Wait, 0, 0
-	sh.demand = newDemand(def.Needs, time.Duration(def.Time))
+	sh.demand = newDemand(def.Needs, def.Time)
 	if old != nil {
 		s.releaseLane(old)
 		s.cancelReservation(sh)
@@ -143,20 +142,19 @@ func (s *Scheduler) advanced(sh *shape) {
 	}
 }
 
-// Remove takes a job out that is no longer ready; false if it was not there.
+// Remove takes a job out that is no longer ready, found by priority, place and
+// number; false if it was not there.
 func (s *Scheduler) Remove(id job.ShapeID, it Item) bool {
 	sh := s.shapes[id]
-	return sh != nil && s.take(sh, &it)
-}
-
-// take takes a job out of its shape.
-func (s *Scheduler) take(sh *shape, it *Item) bool {
-	if !sh.items.remove(it) {
+	if sh == nil {
 		return false
 	}
-	s.taken(sh, it)
-	s.settle(sh)
-	return true
+	was, found := sh.items.remove(&it)
+	if found {
+		s.taken(sh, &was)
+		s.settle(sh)
+	}
+	return found
 }
 
 // settle files a shape anew after a job left it, unless its turn is to come.

@@ -150,7 +150,6 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 		grpc.MaxHeaderListSize(16 << 10),
 		grpc.ReadBufferSize(readBuffer),
 		grpc.WriteBufferSize(writeBuffer),
-		grpc.SharedWriteBuffer(true),
 		grpc.ConnectionTimeout(s.cfg.ConnectTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle: s.cfg.IdleTimeout, Time: s.cfg.PingEvery, Timeout: s.cfg.PingTimeout,

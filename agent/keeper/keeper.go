@@ -117,7 +117,7 @@ const startTimeout = 10 * time.Second
 
 func awaitReady(line *os.File) error {
 	_ = line.SetReadDeadline(time.Now().Add(startTimeout))
-	defer line.SetReadDeadline(time.Time{})
+	defer func() { _ = line.SetReadDeadline(time.Time{}) }()
 	var b [1]byte
 	_, err := line.Read(b[:])
 	return err

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -394,7 +395,7 @@ func processState(pid int) string {
 	if err != nil {
 		return ""
 	}
-	s := string(b[strings.LastIndexByte(string(b), ')')+2:][:1])
+	s := string(b[bytes.LastIndexByte(b, ')')+2:][:1])
 	if s == "Z" || s == "X" {
 		return ""
 	}

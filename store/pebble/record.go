@@ -35,8 +35,6 @@ const (
 	hasStarted
 )
 
-const maxLive = 192
-
 func zigzag(v int64) uint64   { return uint64(v<<1) ^ uint64(v>>63) }
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
