@@ -13,6 +13,7 @@ import (
 type commit struct {
 	db    *database
 	batch *pdb.Batch
+	sync  *pdb.WriteOptions
 	// applied is closed when the batch is in the log's queue and visible to
 	// reads, or has failed with err.
 	applied chan struct{}
@@ -23,7 +24,10 @@ type commit struct {
 // submit hands a batch to the goroutine that applies them in order. It blocks
 // while too many wait.
 func (d *database) submit(b *pdb.Batch, after func()) (*commit, error) {
-	c := &commit{db: d, batch: b, applied: make(chan struct{}), after: after}
+	return d.queue(&commit{db: d, batch: b, sync: pdb.Sync, applied: make(chan struct{}), after: after})
+}
+
+func (d *database) queue(c *commit) (*commit, error) {
 	select {
 	case <-d.failed:
 		return nil, d.err()
@@ -40,7 +44,12 @@ func (d *database) submit(b *pdb.Batch, after func()) (*commit, error) {
 // applyCommits is the goroutine that applies commits.
 func (d *database) applyCommits() {
 	for c := range d.commits {
-		c.err = d.guard(func() error { return d.db.ApplyNoSyncWait(c.batch, pdb.Sync) })
+		c.err = d.guard(func() error {
+			if c.sync == pdb.Sync {
+				return d.db.ApplyNoSyncWait(c.batch, pdb.Sync)
+			}
+			return d.db.Apply(c.batch, c.sync)
+		})
 		if c.after != nil {
 			c.after()
 		}
@@ -50,31 +59,25 @@ func (d *database) applyCommits() {
 
 // Wait blocks until the batch is durable.
 func (c *commit) Wait() error {
-	c.visible()
-	select {
-	case <-c.applied:
-	default:
-		return c.db.err()
-	}
-	if c.err != nil {
-		return c.err
-	}
-	if err := c.synced(); err != nil {
+	if err := c.wasApplied(); err != nil {
 		return err
-	}
-	return c.batch.Close()
-}
-
-// synced waits for the disk.
-func (c *commit) synced() error {
-	if c.err != nil {
-		return c.err
 	}
 	if err := c.batch.SyncWait(); err != nil {
 		c.db.fail(err)
 		return c.db.err()
 	}
-	return nil
+	return c.batch.Close()
+}
+
+// wasApplied blocks until the batch is visible or has failed.
+func (c *commit) wasApplied() error {
+	c.visible()
+	select {
+	case <-c.applied:
+		return c.err
+	default:
+		return c.db.err()
+	}
 }
 
 // visible blocks until reads see the batch.
@@ -156,9 +159,7 @@ func (w *writer) changes(db *database, c *job.Changes) error {
 	w.rows(c)
 	w.live(c)
 	w.history(c)
-	if len(c.Forgotten) > 0 {
-		w.forget(c.Forgotten)
-	}
+	w.forget(c.Forgotten)
 	if len(c.Deleted) > 0 {
 		if last := w.ns.shared.last.Load(); last != nil {
 			last.visible()
@@ -330,24 +331,14 @@ func (w *writer) dropBlobs() {
 	w.blobs = nil
 }
 
-// forget deletes history records with their index entries. An entry that is
-// being indexed right now is waited for.
+// forget deletes history records. Their index entries find nothing from then on,
+// and go when their segment does.
 func (w *writer) forget(forgotten []job.Finished) {
-	shared := w.ns.shared
 	for i := range forgotten {
-		if forgotten[i].End >= shared.reach.Load() {
-			shared.indexing.Lock()
-			defer shared.indexing.Unlock()
-			break
-		}
+		w.key = w.id.key64(w.key[:0], kindHistory, forgotten[i].End)
+		w.del()
 	}
-	for i := range forgotten {
-		f := &forgotten[i]
-		w.key = w.id.key64(w.key[:0], kindHistory, f.End)
-		w.del()
-		w.key = w.id.byKey(w.key[:0], f.Digest, f.End)
-		w.del()
-		w.key = w.id.byGroup(w.key[:0], f.Group, f.End)
-		w.del()
+	if len(forgotten) > 0 {
+		w.ns.shared.forgot.Store(true)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -76,12 +75,13 @@ func def[T comparable](field *T, value T) {
 
 // options are Pebble's, tuned for two cores, little memory, and keys that mostly
 // arrive in order: records of new jobs are compressed fast or not at all where
-// they are soon rewritten; tables are small so that a filter fits the cache.
+// they are new; tables are small, so that little is written again at once. Pebble's
+// Bloom filters are not used: the only keys that are looked for in vain have a
+// filter of their own (see segment).
 func (c *Config) options(cache *pdb.Cache, fs vfs.FS, listener *pdb.EventListener, log pdb.Logger) *pdb.Options {
 	o := &pdb.Options{
 		FS:                          fs,
 		Cache:                       cache,
-		Comparer:                    comparer,
 		FormatMajorVersion:          pdb.FormatTableFormatV6,
 		MemTableSize:                uint64(c.MemTable),
 		MemTableStopWritesThreshold: maxMemTables,
@@ -100,7 +100,6 @@ func (c *Config) options(cache *pdb.Cache, fs vfs.FS, listener *pdb.EventListene
 	for i := range o.Levels {
 		o.TargetFileSizes[i] = tableSize
 		o.Levels[i].BlockSize = blockSize
-		o.Levels[i].FilterPolicy = keyFilter{bloom.FilterPolicy(10)}
 		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
 	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"slices"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -61,7 +62,7 @@ func (w *writer) deleteRun(iter *pdb.Iterator, first, end job.Seq) {
 }
 
 func (w *writer) deleteKeys(iter *pdb.Iterator, from, to []byte) {
-	for ok := iter.SeekGE(from); ok && comparer.Compare(iter.Key(), to) < 0; ok = iter.Next() {
+	for ok := iter.SeekGE(from); ok && bytes.Compare(iter.Key(), to) < 0; ok = iter.Next() {
 		w.key = append(w.key[:0], iter.Key()...)
 		w.del()
 	}

@@ -17,39 +17,49 @@ func (n *namespace) Find(digest job.Digest) (uint64, bool, error) {
 	return ends[0], ends[0] != 0, err
 }
 
-// FindMany implements store.Namespace. One iterator looks the digests up in
-// their order; for one that is absent only the Bloom filters are asked.
+// FindMany implements store.Namespace. For a digest that is absent only the
+// filters in memory are asked.
 func (n *namespace) FindMany(digests []job.Digest, ends []uint64) error {
+	n.shared.segments.mu.RLock()
+	defer n.shared.segments.mu.RUnlock()
 	db, err := n.store.database()
 	if err != nil {
 		return err
 	}
 	defer db.release()
-	from := n.shared.id.key(nil, kindByKey)
-	iter, err := db.db.NewIter(&pdb.IterOptions{LowerBound: from, UpperBound: after(from), UseL6Filters: true})
-	if err != nil {
-		return n.store.readError("look keys up", err)
-	}
-	key := make([]byte, 0, byKeyLen)
-	for _, i := range sorted(digests) {
-		key = append(append(key[:0], from...), digests[i][:]...)
-		ends[i] = 0
-		for ok := iter.SeekPrefixGE(key); ok; ok = iter.Next() {
-			ends[i] = last64(iter.Key())
+	clear(ends[:len(digests)])
+	for _, seg := range slices.Backward(n.shared.segments.all) {
+		for i := range digests {
+			if ends[i] != 0 || !seg.filter.has(hashOf(digests[i])) {
+				continue
+			}
+			if ends[i], err = n.lookup(db, seg, digests[i]); err != nil {
+				return n.store.readError("look a key up", err)
+			}
 		}
 	}
-	err = errors.Join(iter.Error(), iter.Close())
-	return n.store.readError("look keys up", err)
+	return nil
 }
 
-// sorted are the indexes of the digests in their order.
-func sorted(digests []job.Digest) []int {
-	order := make([]int, len(digests))
-	for i := range order {
-		order[i] = i
+// lookup is the newest end number of a key that a segment has, zero if none.
+func (n *namespace) lookup(db *database, seg *segment, digest job.Digest) (end uint64, err error) {
+	id, hash := n.shared.id, hashOf(digest)
+	var ends []uint64
+	_, err = db.value(id.bucket(nil, seg.ID, seg.bucketOf(hash)), func(bucket []byte) error {
+		return seg.search(bucket, hash, func(end uint64) { ends = append(ends, end) })
+	})
+	for _, end := range ends {
+		if err != nil {
+			break
+		}
+		var f job.Finished
+		var found bool
+		found, err = db.value(id.key64(nil, kindHistory, end), func(v []byte) error { return decodeFinished(v, end, &f) })
+		if found && f.Digest == digest {
+			return end, err
+		}
 	}
-	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(digests[a][:], digests[b][:]) })
-	return order
+	return 0, err
 }
 
 // History implements store.Namespace. What the index of groups does not have
@@ -67,15 +77,18 @@ func (n *namespace) History(before uint64, group job.GroupID, visit func(*job.Fi
 		_, err = n.backwards(db, 0, before, visit)
 		return n.store.readError("read history", err)
 	}
-	reach := n.shared.reach.Load()
+	g, err := n.shared.groupIndex(db, group)
+	if err != nil {
+		return n.store.readError("read history", err)
+	}
 	more := true
-	if before > reach {
-		more, err = n.backwards(db, reach, before, func(f *job.Finished) bool { return f.Group != group || visit(f) })
+	if before > g.reach {
+		more, err = n.backwards(db, g.reach, before, func(f *job.Finished) bool { return f.Group != group || visit(f) })
 	}
 	if err == nil && more {
-		err = n.groupBackwards(db, group, min(before, reach), visit)
+		err = g.backwards(min(before, g.reach), visit)
 	}
-	return n.store.readError("read history", err)
+	return n.store.readError("read history", errors.Join(err, g.iter.Error(), g.iter.Close()))
 }
 
 // backwards visits history from before down to from; more is false when visit
@@ -100,21 +113,64 @@ func (n *namespace) backwards(db *database, from, before uint64, visit func(*job
 	return more, errors.Join(err, iter.Error(), iter.Close())
 }
 
-// groupBackwards visits the indexed history of a group.
-func (n *namespace) groupBackwards(db *database, group job.GroupID, before uint64, visit func(*job.Finished) bool) error {
-	id := n.shared.id
-	iter, err := db.db.NewIter(&pdb.IterOptions{LowerBound: id.byGroup(nil, group, 0), UpperBound: id.byGroup(nil, group, before)})
-	if err != nil {
-		return err
-	}
-	more := true
-	for ok := iter.Last(); ok && more && err == nil; ok = iter.Prev() {
-		var f job.Finished
-		if f, err = n.Finished(last64(iter.Key())); err == nil {
-			more = visit(&f)
-		} else if job.IsKind(err, job.NotFound) {
-			err = nil // forgotten since the visit began
+// groupIndex reads the history of a group by the index, as it was at one moment.
+type groupIndex struct {
+	db    *database
+	id    nsID
+	group job.GroupID
+	segs  []*segment
+	reach uint64
+	iter  *pdb.Iterator
+}
+
+func (n *shared) groupIndex(db *database, group job.GroupID) (*groupIndex, error) {
+	n.segments.mu.RLock()
+	defer n.segments.mu.RUnlock()
+	iter, err := db.db.NewIter(&pdb.IterOptions{LowerBound: n.id.key(nil, kindByGroup), UpperBound: n.id.end(kindByGroup)})
+	return &groupIndex{db: db, id: n.id, group: group, segs: n.segments.all, reach: n.reach.Load(), iter: iter}, err
+}
+
+// backwards visits the group's history before an end number.
+func (g *groupIndex) backwards(before uint64, visit func(*job.Finished) bool) error {
+	for _, seg := range slices.Backward(g.segs) {
+		if seg.From >= before {
+			continue
+		}
+		if more, err := g.segment(seg, before, visit); !more || err != nil {
+			return err
 		}
 	}
-	return errors.Join(err, iter.Error(), iter.Close())
+	return nil
+}
+
+func (g *groupIndex) segment(seg *segment, before uint64, visit func(*job.Finished) bool) (more bool, err error) {
+	least := g.id.groupRow(nil, seg.ID, g.group, 0)
+	for ok := g.iter.SeekLT(g.id.groupRow(nil, seg.ID, g.group, before)); ok; ok = g.iter.Prev() {
+		if bytes.Compare(g.iter.Key(), least) < 0 {
+			break
+		}
+		ends, err := decodeEnds(g.iter.Value())
+		if err != nil {
+			return false, err
+		}
+		for _, end := range slices.Backward(ends) {
+			if end >= before {
+				continue
+			}
+			if more, err := g.visit(end, visit); !more || err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// visit visits one record, unless it is forgotten.
+func (g *groupIndex) visit(end uint64, visit func(*job.Finished) bool) (more bool, err error) {
+	var f job.Finished
+	found, err := g.db.value(g.id.key64(nil, kindHistory, end), func(v []byte) error { return decodeFinished(v, end, &f) })
+	if err != nil || !found {
+		return true, err
+	}
+	return visit(&f), nil
 }

@@ -1,11 +1,11 @@
 package pebble
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -13,26 +13,33 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
-// The indexes of history, by key and by group, are not written with the history
-// records: their keys come in no order, which is dear. A goroutine per namespace
-// writes them in segments, each in the order of its keys, and notes with each
-// how far they reach. What a crash takes of them is written again from history.
+// The index of history, by key and by group, is not written with the history
+// records but by a goroutine per namespace, in segments. What a crash takes of it
+// is written again from history.
 
-const (
-	// segment is how many history records are indexed at once; a commit that
-	// forgets some of just these waits as long.
-	segment = 16 << 10
-	// portion is how many index entries go into one batch; commits wait behind it.
-	portion = 512
-)
+// indexMost is how many history records a new segment has at most.
+const indexMost = 64 << 10
+
+// segments are the index of a namespace's history, oldest first.
+type segments struct {
+	// work is held by whoever changes the index.
+	work sync.Mutex
+	// mu is held for reading as long as the segments are read; when set returns,
+	// nobody reads the earlier ones.
+	mu  sync.RWMutex
+	all []*segment
+	// next is the number of the newest segment.
+	next uint64
+}
 
 // noteFinished tells the indexer about a commit.
 func (n *shared) noteFinished(c *job.Changes) {
-	if len(c.Finished) == 0 {
-		return
+	if len(c.Finished) > 0 {
+		n.ended.Store(c.Finished[len(c.Finished)-1].End + 1)
 	}
-	n.ended.Store(c.Finished[len(c.Finished)-1].End + 1)
-	n.kick()
+	if len(c.Finished)+len(c.Forgotten) > 0 {
+		n.kick()
+	}
 }
 
 func (n *shared) kick() {
@@ -41,6 +48,9 @@ func (n *shared) kick() {
 	default:
 	}
 }
+
+// idle tells whether there is nothing to index or to delete.
+func (n *shared) idle() bool { return n.pending() == 0 && !n.forgot.Load() }
 
 // pending is how many history numbers are not indexed.
 func (n *shared) pending() int { return int(n.ended.Load() - n.reach.Load()) }
@@ -70,35 +80,31 @@ func (n *shared) index(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for n.pending() > 0 && (due || n.pending() >= n.store.cfg.IndexEvery) {
-			if err := n.indexSegment(ctx); err != nil {
-				if ctx.Err() == nil && !job.IsKind(err, job.Unavailable) && !job.IsKind(err, job.NoSpace) {
-					n.store.cfg.Log.Error("could not index history", "namespace", n.name, "error", err)
-				}
-				break
+		if due && !n.idle() || n.pending() >= n.store.cfg.IndexEvery {
+			if err := n.indexAll(ctx); err != nil && ctx.Err() == nil && !job.IsKind(err, job.Unavailable) && !job.IsKind(err, job.NoSpace) {
+				n.store.cfg.Log.Error("could not index history", "namespace", n.name, "error", err)
 			}
 		}
-		if n.pending() > 0 {
+		if !n.idle() {
 			timer.Reset(n.store.cfg.IndexAfter)
 		}
 	}
 }
 
-// indexEntry is what the indexes need of a history record.
-type indexEntry struct {
-	digest job.Digest
-	group  job.GroupID
-	end    uint64
+// Index brings the indexes of a namespace's history up to date now.
+func (s *Store) Index(ctx context.Context, name string) error {
+	n := s.named(name)
+	if n == nil {
+		return noNamespace(name)
+	}
+	return job.Wrap(n.indexAll(ctx), "index namespace", name)
 }
 
-// indexSegment indexes the next history records.
-func (n *shared) indexSegment(ctx context.Context) error {
-	n.mu.Lock()
-	n.indexing.Lock()
-	defer n.indexing.Unlock()
-	last := n.last.Load()
-	n.mu.Unlock()
-	if last != nil {
+// indexAll indexes what is not, and merges what has become many.
+func (n *shared) indexAll(ctx context.Context) error {
+	n.segments.work.Lock()
+	defer n.segments.work.Unlock()
+	if last := n.last.Load(); last != nil {
 		last.visible()
 	}
 	db, err := n.store.database()
@@ -106,35 +112,110 @@ func (n *shared) indexSegment(ctx context.Context) error {
 		return err
 	}
 	defer db.release()
-	upto := n.ended.Load()
-	entries, full, err := n.segment(db, n.reach.Load())
+	return n.store.readError("index history", n.indexIn(ctx, db))
+}
+
+func (n *shared) indexIn(ctx context.Context, db *database) error {
+	n.forgot.Store(false)
+	first, err := db.firstEnd(n.id, n.ended.Load())
 	if err != nil {
-		return n.store.readError("read history", err)
-	}
-	if full {
-		upto = entries[len(entries)-1].end + 1
-	}
-	if err := n.writeIndex(ctx, db, entries, upto); err != nil {
 		return err
 	}
-	n.reach.Store(upto)
-	return nil
+	for n.pending() > 0 {
+		if err := n.indexNext(db, first); err != nil {
+			return err
+		}
+		for {
+			all := n.segments.list()
+			k := mergeable(all)
+			if k == 0 {
+				break
+			}
+			if err := n.mergeLast(ctx, db, all, k, first); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return n.trimIndex(db, first)
+}
+
+// list is the segments there are; nobody changes it.
+func (s *segments) list() []*segment {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.all
+}
+
+// indexNext writes a segment of the next history records.
+func (n *shared) indexNext(db *database, first uint64) error {
+	from, to := n.reach.Load(), n.ended.Load()
+	entries, full, err := n.unindexed(db, max(from, first))
+	if err != nil {
+		return err
+	}
+	if full {
+		to = entries[len(entries)-1].end + 1
+	}
+	if len(entries) == 0 {
+		return n.replace(db, n.segments.list(), nil, 0, to)
+	}
+	seg := newSegment(n.segments.number(), entries[0].end, to, len(entries))
+	if err := n.building(db, seg); err != nil {
+		return err
+	}
+	if err := writeEntries(newSegmentWriter(db, n.id, seg), entries); err != nil {
+		return err
+	}
+	seg.Building = false
+	return n.replace(db, n.segments.list(), seg, 0, to)
+}
+
+func (s *segments) number() uint64 {
+	s.next++
+	return s.next
+}
+
+// writeEntries writes the entries, which come in the order of their numbers.
+func writeEntries(w *segmentWriter, entries []indexEntry) error {
+	groups := map[job.GroupID][]uint64{}
+	for i := range entries {
+		if e := &entries[i]; e.group != 0 {
+			groups[e.group] = append(groups[e.group], e.end)
+		}
+	}
+	slices.SortFunc(entries, byHash)
+	for i := range entries {
+		if err := w.add(entries[i].hash, entries[i].end); err != nil {
+			return err
+		}
+	}
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		for _, end := range groups[group] {
+			if err := w.addGroup(group, end); err != nil {
+				return err
+			}
+		}
+	}
+	return w.finish()
 }
 
 var errFull = errors.New("the segment is full")
 
-// segment reads the history from an end number on, and tells whether there may
+// unindexed reads the history from an end number on, and tells whether there may
 // be more.
-func (n *shared) segment(db *database, from uint64) (entries []indexEntry, full bool, err error) {
+func (n *shared) unindexed(db *database, from uint64) (entries []indexEntry, full bool, err error) {
+	var f job.Finished
 	err = db.scan(n.id.key64(nil, kindHistory, from), n.id.end(kindHistory), func(key, value []byte) error {
-		if len(entries) == segment {
+		if len(entries) == indexMost || len(entries) > 0 && last64(key)-entries[0].end >= maxCovered {
 			return errFull
 		}
-		var f job.Finished
 		if err := decodeFinished(value, last64(key), &f); err != nil {
 			return err
 		}
-		entries = append(entries, indexEntry{digest: f.Digest, group: f.Group, end: f.End})
+		entries = append(entries, indexEntry{hash: hashOf(f.Digest), group: f.Group, end: f.End})
 		return nil
 	})
 	if errors.Is(err, errFull) {
@@ -143,63 +224,134 @@ func (n *shared) segment(db *database, from uint64) (entries []indexEntry, full 
 	return entries, false, err
 }
 
-// writeIndex writes the entries in the order of either index, and how far they
-// reach with the last of them. None of it is waited for: the log keeps the order.
-func (n *shared) writeIndex(ctx context.Context, db *database, entries []indexEntry, upto uint64) error {
-	slices.SortFunc(entries, func(a, b indexEntry) int { return bytes.Compare(a.digest[:], b.digest[:]) })
-	err := n.portions(ctx, db, entries, func(key []byte, e *indexEntry) []byte { return n.id.byKey(key, e.digest, e.end) })
+// mergeLast makes one of the last k segments.
+func (n *shared) mergeLast(ctx context.Context, db *database, all []*segment, k int, first uint64) error {
+	merged, err := n.merge(ctx, db, all[len(all)-k:], n.segments.number(), first)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(entries, func(a, b indexEntry) int { return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.end, b.end)) })
-	entries = slices.DeleteFunc(entries, func(e indexEntry) bool { return e.group == 0 })
-	err = n.portions(ctx, db, entries, func(key []byte, e *indexEntry) []byte { return n.id.byGroup(key, e.group, e.end) })
-	if err != nil {
-		return err
-	}
-	reach, err := job.Encode(nil, upto)
-	if err != nil {
-		return err
-	}
-	return db.guard(func() error { return db.db.Set(n.id.key(nil, kindReach), reach, pdb.NoSync) })
+	return n.replace(db, all, merged, k, n.reach.Load())
 }
 
-func (n *shared) portions(ctx context.Context, db *database, entries []indexEntry, key func([]byte, *indexEntry) []byte) error {
-	var k []byte
-	for part := range slices.Chunk(entries, portion) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		b := db.db.NewBatchWithSize(64 * len(part))
-		for i := range part {
-			k = key(k[:0], &part[i])
-			if err := b.Set(k, nil, nil); err != nil {
-				return err
-			}
-		}
-		if err := db.guard(func() error { return db.db.Apply(b, pdb.NoSync) }); err != nil {
-			return err
-		}
-		if err := b.Close(); err != nil {
+// building notes a segment as begun: what a crash leaves of it is deleted.
+func (n *shared) building(db *database, seg *segment) error {
+	b := db.db.NewBatch()
+	if err := n.setSegment(b, seg); err != nil {
+		return err
+	}
+	return db.applyNoSync(b)
+}
+
+func (n *shared) setSegment(b *pdb.Batch, seg *segment) error {
+	row, err := job.Encode(nil, seg)
+	if err != nil {
+		return err
+	}
+	return b.Set(n.id.segment(nil, seg.ID), row, nil)
+}
+
+// replace puts a segment in the place of the last k, and notes how far the index
+// reaches now.
+func (n *shared) replace(db *database, all []*segment, seg *segment, k int, reach uint64) error {
+	b := db.db.NewBatch()
+	row, err := job.Encode(nil, reach)
+	if err != nil {
+		return err
+	}
+	err = b.Set(n.id.key(nil, kindReach), row, nil)
+	last := len(all) - k
+	kept := slices.Clone(all[:last])
+	if seg != nil {
+		err = errors.Join(err, n.setSegment(b, seg))
+		kept = append(kept, seg)
+	}
+	if err == nil {
+		err = n.change(db, b, kept, all[last:])
+	}
+	if err == nil {
+		n.reach.Store(reach)
+	}
+	return err
+}
+
+// change makes kept the segments there are, and deletes those that are old when
+// nobody reads them any more. Until then they are marked, for the case of a crash.
+func (n *shared) change(db *database, b *pdb.Batch, kept, old []*segment) error {
+	drop := db.db.NewBatch()
+	for _, seg := range old {
+		marked := *seg
+		marked.Building = true
+		if err := errors.Join(n.setSegment(b, &marked), dropSegment(drop, n.id, seg.ID)); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := db.applyNoSync(b); err != nil {
+		return err
+	}
+	n.segments.set(kept)
+	if len(old) == 0 {
+		return nil
+	}
+	return db.applyNoSync(drop)
+}
+
+func (s *segments) set(all []*segment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = all
+}
+
+// trimIndex deletes the segments of history that is forgotten.
+func (n *shared) trimIndex(db *database, first uint64) error {
+	all := n.segments.list()
+	gone := 0
+	for gone < len(all) && all[gone].To <= first {
+		gone++
+	}
+	if gone == 0 {
+		return nil
+	}
+	b := db.db.NewBatch()
+	// Tombstones of single records would be read over and over.
+	if err := b.DeleteRange(n.id.key(nil, kindHistory), n.id.key64(nil, kindHistory, all[gone-1].To), nil); err != nil {
+		return err
+	}
+	return n.change(db, b, slices.Clone(all[gone:]), all[:gone])
+}
+
+// readSegments reads what segments there are, and deletes those that a crash
+// left unfinished.
+func (n *shared) readSegments(db *database) error {
+	var all []*segment
+	var unfinished []uint64
+	from := n.id.key(nil, kindSegment)
+	err := db.scan(from, after(from), func(key, value []byte) error {
+		seg := &segment{}
+		if err := job.Decode(value, seg); err != nil {
+			return err
+		}
+		n.segments.next = max(n.segments.next, seg.ID)
+		if seg.Building {
+			unfinished = append(unfinished, seg.ID)
+			return nil
+		}
+		all = append(all, seg)
+		return seg.readFilter(db, n.id)
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b *segment) int { return int(int64(a.From - b.From)) })
+	n.segments.set(all)
+	b := db.db.NewBatch()
+	for _, id := range unfinished {
+		err = errors.Join(err, dropSegment(b, n.id, id))
+	}
+	if err != nil || len(unfinished) == 0 {
+		return err
+	}
+	return db.applyNoSync(b)
 }
 
 // Reach implements store.Namespace.
 func (n *namespace) Reach() uint64 { return n.shared.reach.Load() }
-
-// Index brings the indexes of a namespace's history up to date now.
-func (s *Store) Index(ctx context.Context, name string) error {
-	n := s.named(name)
-	if n == nil {
-		return noNamespace(name)
-	}
-	for n.pending() > 0 {
-		if err := n.indexSegment(ctx); err != nil {
-			return job.Wrap(err, "index namespace", name)
-		}
-	}
-	return nil
-}

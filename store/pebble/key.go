@@ -1,11 +1,9 @@
 package pebble
 
 import (
-	"bytes"
 	"encoding/binary"
 
 	pdb "github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -29,11 +27,13 @@ import (
 //	N 0 NAME                the number of a namespace
 //	R N len CLIENT ID       remembered outcomes
 //	S N id                  shape rows
-//	Z N                     how far the two indexes reach
+//	X N id                  an index segment of history
+//	Z N                     how far the index of history reaches
 //	a N seq number          an attempt that ended
-//	g N group end           index: group to history
+//	f N id i                part of a segment's filter
+//	g N id group end        end numbers of a group in a segment
 //	h N end                 history
-//	k N digest end          index: key digest to history
+//	k N id bucket           hashes and end numbers of keys in a segment
 //	l N seq                 state of a live job
 //	p N seq version         a description
 const (
@@ -49,9 +49,11 @@ const (
 	kindRequest   = 'R'
 	kindShape     = 'S'
 	kindWorker    = 'W'
+	kindSegment   = 'X'
 	kindReach     = 'Z'
 
 	kindAttempt = 'a'
+	kindFilter  = 'f'
 	kindByGroup = 'g'
 	kindHistory = 'h'
 	kindByKey   = 'k'
@@ -62,17 +64,15 @@ const (
 // allKinds are the kinds of records a namespace has, manyKinds those with
 // tables of their own; both in the order of keys.
 const (
-	manyKinds = "aghklp"
-	allKinds  = "BEFGKMQRSWZ" + manyKinds
+	manyKinds = "afghklp"
+	allKinds  = "BEFGKMQRSWXZ" + manyKinds
 )
 
 // nsID is the number of a namespace in keys.
 type nsID uint32
 
-const (
-	prefixLen = 5
-	byKeyLen  = prefixLen + len(job.Digest{}) + 8
-)
+// prefixLen is the length of what all keys begin with.
+const prefixLen = 5
 
 func (n nsID) key(b []byte, kind byte) []byte {
 	return binary.BigEndian.AppendUint32(append(b, kind), uint32(n))
@@ -92,14 +92,6 @@ func (n nsID) key64(b []byte, kind byte, id uint64) []byte {
 // seqKey is a key under a job: payload versions, attempt numbers.
 func (n nsID) seqKey(b []byte, kind byte, seq job.Seq, sub uint32) []byte {
 	return binary.BigEndian.AppendUint32(n.key64(b, kind, uint64(seq)), sub)
-}
-
-func (n nsID) byKey(b []byte, digest job.Digest, end uint64) []byte {
-	return binary.BigEndian.AppendUint64(append(n.key(b, kindByKey), digest[:]...), end)
-}
-
-func (n nsID) byGroup(b []byte, group job.GroupID, end uint64) []byte {
-	return binary.BigEndian.AppendUint64(n.key32(b, kindByGroup, uint32(group)), end)
 }
 
 func (n nsID) request(b []byte, client, id string) []byte {
@@ -122,21 +114,6 @@ func seqOf(key []byte) job.Seq {
 // subOf is the version or number of a seqKey.
 func subOf(key []byte) uint32 { return binary.BigEndian.Uint32(key[prefixLen+8:]) }
 
-// comparer orders keys by their bytes. The digest of an index entry is its
-// prefix, so that a Bloom filter answers for it whatever end follows.
-var comparer = func() *pdb.Comparer {
-	c := *pdb.DefaultComparer
-	c.Name = "muster.keys.1"
-	c.Compare = bytes.Compare
-	c.Split = func(key []byte) int {
-		if len(key) == byKeyLen && key[0] == kindByKey {
-			return len(key) - 8
-		}
-		return len(key)
-	}
-	return &c
-}()
-
 // spans ends the table being written at the next kind that is many.
 func spans(start []byte) (pdb.SpanPolicy, []byte, error) {
 	for i := range len(manyKinds) {
@@ -145,26 +122,4 @@ func spans(start []byte) (pdb.SpanPolicy, []byte, error) {
 		}
 	}
 	return pdb.SpanPolicy{}, nil, nil
-}
-
-// keyFilter is a Bloom filter of key digests. Only the index of keys is asked for
-// what is mostly absent; a filter of the other kinds would cost and not help.
-type keyFilter struct{ bloom.FilterPolicy }
-
-func (keyFilter) Name() string { return "muster.keys.1" }
-
-func (f keyFilter) MayContain(ftype pdb.FilterType, filter, key []byte) bool {
-	return key[0] != kindByKey || f.FilterPolicy.MayContain(ftype, filter, key)
-}
-
-func (f keyFilter) NewWriter(ftype pdb.FilterType) pdb.FilterWriter {
-	return keyFilterWriter{f.FilterPolicy.NewWriter(ftype)}
-}
-
-type keyFilterWriter struct{ pdb.FilterWriter }
-
-func (w keyFilterWriter) AddKey(key []byte) {
-	if key[0] == kindByKey {
-		w.FilterWriter.AddKey(key)
-	}
 }

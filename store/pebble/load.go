@@ -182,6 +182,11 @@ func (d *database) find(key []byte, v any) error {
 }
 
 func (d *database) lookup(key []byte, v any) (found bool, err error) {
+	return d.value(key, func(value []byte) error { return job.Decode(value, v) })
+}
+
+// value hands one record to use, if it is there.
+func (d *database) value(key []byte, use func([]byte) error) (found bool, err error) {
 	value, closer, err := d.db.Get(key)
 	if errors.Is(err, pdb.ErrNotFound) {
 		return false, nil
@@ -189,7 +194,7 @@ func (d *database) lookup(key []byte, v any) (found bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return true, errors.Join(job.Decode(value, v), closer.Close())
+	return true, errors.Join(use(value), closer.Close())
 }
 
 // lastEnd is the end number after the newest history record.
@@ -200,6 +205,18 @@ func (d *database) lastEnd(id nsID) (end uint64, err error) {
 	}
 	if iter.Last() {
 		end = last64(iter.Key()) + 1
+	}
+	return end, errors.Join(iter.Error(), iter.Close())
+}
+
+// firstEnd is the end number of the oldest history record, or otherwise.
+func (d *database) firstEnd(id nsID, otherwise uint64) (end uint64, err error) {
+	iter, err := d.db.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kindHistory), UpperBound: id.end(kindHistory)})
+	if err != nil {
+		return 0, err
+	}
+	if end = otherwise; iter.First() {
+		end = last64(iter.Key())
 	}
 	return end, errors.Join(iter.Error(), iter.Close())
 }

@@ -27,12 +27,12 @@ type shared struct {
 	// last is the newest commit; reads wait until it is visible.
 	last atomic.Pointer[commit]
 
-	// indexing is held while a segment of history is indexed; it is taken after
-	// mu. reach is where the next segment begins, ended the end number of the
-	// newest commit plus one.
-	indexing sync.Mutex
+	// reach is where the index of history ends, ended the end number of the newest
+	// commit plus one; forgot is set when there may be index to delete.
+	segments segments
 	reach    atomic.Uint64
 	ended    atomic.Uint64
+	forgot   atomic.Bool
 	wake     chan struct{}
 	stop     context.CancelFunc
 	indexer  sync.WaitGroup
@@ -44,17 +44,27 @@ func newShared(s *Store, name string, id nsID) *shared {
 
 // read reads what a namespace needs before it is opened.
 func (n *shared) read(db *database) error {
-	var reach uint64
-	if err := db.find(n.id.key(nil, kindEpoch), &n.epoch); err != nil {
+	n.segments.work.Lock()
+	defer n.segments.work.Unlock()
+	var epoch uint32
+	if err := db.find(n.id.key(nil, kindEpoch), &epoch); err != nil {
 		return err
 	}
+	n.mu.Lock()
+	n.epoch = max(n.epoch, epoch)
+	n.mu.Unlock()
+	var reach uint64
 	if err := db.find(n.id.key(nil, kindReach), &reach); err != nil {
 		return err
 	}
-	n.reach.Store(reach)
 	ended, err := db.lastEnd(n.id)
+	if err != nil {
+		return err
+	}
+	n.reach.Store(reach)
 	n.ended.Store(max(ended, reach))
-	return err
+	n.forgot.Store(true)
+	return n.readSegments(db)
 }
 
 // namespace is an owner's hold on a namespace.

@@ -3,6 +3,8 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -186,6 +188,9 @@ func (s *Store) reopen(failed *database) {
 	failed.fence.drain()
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, s.cfg.ReopenMax) {
 		db, err := s.openDatabase(true)
+		if err == nil {
+			err = s.reread(db)
+		}
 		if s.reopened(db, err) {
 			return
 		}
@@ -197,6 +202,21 @@ func (s *Store) reopen(failed *database) {
 			return
 		}
 	}
+}
+
+// reread reads of every namespace what a failure may have taken.
+func (s *Store) reread(db *database) error {
+	s.mu.Lock()
+	names := slices.Collect(maps.Values(s.names))
+	s.mu.Unlock()
+	for _, n := range names {
+		if err := n.read(db); err != nil {
+			db.fence.lower()
+			s.old.Go(func() { _ = db.close() })
+			return openError(s.dir, err)
+		}
+	}
+	return nil
 }
 
 // reopened puts the new database in use, or notes why there is none yet.

@@ -72,14 +72,8 @@ func (n *namespace) value(key []byte, use func([]byte) error) (found bool, err e
 		return false, err
 	}
 	defer db.release()
-	v, closer, err := db.db.Get(key)
-	if errors.Is(err, pdb.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, n.store.readError("read a record", err)
-	}
-	return true, errors.Join(use(v), closer.Close())
+	found, err = db.value(key, use)
+	return found, n.store.readError("read a record", err)
 }
 
 // content is the body a stored value stands for.

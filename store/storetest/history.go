@@ -256,6 +256,7 @@ func testNothingStays(t *testing.T, f Factory) {
 	p, err := ns.PayloadsFrom(0, 10, 1000)
 	ok(t, err)
 	same(t, "descriptions", len(p), 0)
+	index(t, f, s)
 	// The epoch and the reach of the index may stay.
 	if after := stored(); after > before+2 {
 		t.Fatalf("%d records are stored where there were %d", after, before)
