@@ -75,7 +75,10 @@ func (g *groupIndex) add(sh *shape, it Item) {
 func (g *groupIndex) remove(sh *shape, it *Item) {
 	lines := g.lines[it.Group]
 	l := lines[sh]
-	if l == nil || !l.remove(it) || l.n > 0 {
+	if l == nil {
+		return
+	}
+	if l.remove(it); l.n > 0 {
 		return
 	}
 	delete(lines, sh)

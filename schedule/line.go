@@ -82,17 +82,19 @@ func (l *line) find(it *Item) (chunk, pos int, found bool) {
 	return chunk, lo, lo < len(c) && c[lo].Seq == it.Seq && !it.before(&c[lo])
 }
 
-// remove takes an item out; false if it is not there.
-func (l *line) remove(it *Item) bool {
+// remove takes the item out that has the place, priority and number of it; false
+// if it is not there.
+func (l *line) remove(it *Item) (was Item, found bool) {
 	if l.n == 0 {
-		return false
+		return was, false
 	}
 	i, j, found := l.find(it)
 	if !found {
-		return false
+		return was, false
 	}
 	l.n--
 	c := l.chunks[i]
+	was = c[j]
 	switch {
 	case len(c) == 1:
 		l.drop(i)
@@ -102,7 +104,7 @@ func (l *line) remove(it *Item) bool {
 		l.chunks[i] = slices.Delete(c, j, j+1)
 		l.merge(i)
 	}
-	return true
+	return was, true
 }
 
 func (l *line) drop(i int) {

@@ -1,8 +1,10 @@
 package schedule
 
 import (
+	"flag"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -62,6 +64,93 @@ func drawTuning(t *rapid.T) tuning {
 	return tuning{
 		news: n.Draw(t, "news"), walks: n.Draw(t, "walks"), lanes: n.Draw(t, "lanes"), listed: n.Draw(t, "listed"),
 		indexed: rapid.SampledFrom([]int{2, 5, 1000}).Draw(t, "indexed"),
+	}
+}
+
+// TestMain makes the random tests long enough to mean something, unless told how
+// long they shall be.
+func TestMain(m *testing.M) {
+	checks := flag.Lookup("rapid.checks")
+	if checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("2000"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// TestInterrupted lets passes stop anywhere, with commands in between. Who gets
+// what is then not determined, but every placement must be right, and when the
+// scheduler says that it is done, nothing more may fit.
+func TestInterrupted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := Config{HeadWait: 20 * time.Second, ReservedShare: 0.5, Strict: rapid.IntRange(0, 4).Draw(t, "strict") == 0}
+		w := &twin{s: New(cfg), m: newModel(cfg), step: rapid.IntRange(1, 4).Draw(t, "step")}
+		w.s.tune = drawTuning(t)
+		w.s.begin(1000 * job.Time(time.Second))
+		w.m.now = w.s.now
+		for range 3 {
+			w.setWorker(t)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"define":      w.define,
+			"push":        w.push,
+			"push more":   w.push,
+			"remove":      w.remove,
+			"queue":       w.setQueue,
+			"worker":      w.setWorker,
+			"drop worker": w.dropWorker,
+			"release":     w.release,
+			"start":       w.start,
+			"step":        func(t *rapid.T) { w.passStep(t) },
+			"steps":       func(t *rapid.T) { w.passStep(t) },
+			"pull":        func(t *rapid.T) { w.mirror(); w.pull(t) },
+			"later": func(t *rapid.T) {
+				w.m.now = w.m.now.Add(time.Duration(rapid.SampledFrom([]int{1, 20}).Draw(t, "seconds")) * time.Second)
+			},
+			"drain": w.drain,
+			"":      w.check,
+		})
+	})
+}
+
+// mirror copies the scheduler's reservations to the model.
+func (w *twin) mirror() {
+	w.m.kept = nil
+	for _, r := range w.s.reservations {
+		w.m.kept = append(w.m.kept, &modelReservation{shape: r.shape.id, worker: r.worker.id, start: r.start, made: r.made})
+	}
+}
+
+// passStep calls Pass once and checks what it placed.
+func (w *twin) passStep(t *rapid.T) (more bool) {
+	placed, more := w.s.Pass(w.m.now, w.step)
+	for _, p := range placed {
+		j, ready := w.m.ready[p.Seq]
+		sh, wk := w.m.shapes[p.Shape], w.m.workers[p.Worker]
+		free := w.m.free(p.Worker)
+		if p.Prefetched {
+			free = wk.Capacity
+		}
+		if !ready || j.shape != p.Shape || !sh.Command || !w.m.open(sh.Queue) || !takes(wk) || !sh.Labels.SubsetOf(wk.Labels) ||
+			!fits(sh.Needs, free) || !w.m.inTime(sh, wk) || p.Prefetched && w.m.backlog(p.Worker) >= wk.Prefetch {
+			t.Fatalf("wrong: %+v of %+v on %+v with %v free", p, sh, wk, free)
+		}
+		if order := w.m.sorted(); order[w.m.head(order, p.Shape)].Seq != p.Seq {
+			t.Fatalf("job %d overtook one of its shape", p.Seq)
+		}
+		w.m.grant(j, p.Worker, p.Prefetched)
+	}
+	return more
+}
+
+// drain lets the scheduler come to the end.
+func (w *twin) drain(t *rapid.T) {
+	for w.passStep(t) {
+	}
+	w.mirror()
+	if p, ok := w.m.placeFirst(); ok {
+		t.Fatalf("the scheduler is done, but %+v is possible", p)
 	}
 }
 
