@@ -27,7 +27,11 @@ const smallWindow = 64
 
 type workStream = grpc.BidiStreamingServer[v1.WorkSessionRequest, v1.WorkSessionResponse]
 
-// pulling is a session of a worker that pulls: one goroutine reserves as long as
+// reservers is how many reserves of a session may be under way: while the jobs of
+// one become durable, credits that come meanwhile are not left waiting.
+const reservers = 3
+
+// pulling is a session of a worker that pulls: some goroutines reserve as long as
 // there are credits, one reports, one reads, and one (the stream's own) sends.
 type pulling struct {
 	ns      *engine.Namespace
@@ -87,7 +91,9 @@ func (p *pulling) run(ctx context.Context, end context.CancelCauseFunc, stream w
 	}, readAhead)
 	var parts sync.WaitGroup
 	parts.Go(func() { end(p.report(ctx, first, in)) })
-	parts.Go(func() { p.reserve(ctx, end) })
+	for range reservers {
+		parts.Go(func() { p.reserve(ctx, end) })
+	}
 	err := p.send(ctx, stream)
 	end(err)
 	parts.Wait()
@@ -161,11 +167,23 @@ func (p *pulling) credit(m *v1.WorkSessionRequest) {
 	signal(p.credited)
 }
 
-// wanted is how many jobs may be reserved now.
-func (p *pulling) wanted() int {
+// claim takes the credits there are, for one reserve; what it does not use is
+// returned. Others may use what is left.
+func (p *pulling) claim() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return min(p.credits, engine.MaxReserve)
+	n := min(p.credits, engine.MaxReserve)
+	p.credits -= n
+	return n
+}
+
+func (p *pulling) unclaim(n int) {
+	p.mu.Lock()
+	p.credits += n
+	p.mu.Unlock()
+	if n > 0 {
+		signal(p.credited)
+	}
 }
 
 func signal(c chan struct{}) {
@@ -178,14 +196,15 @@ func signal(c chan struct{}) {
 // reserve takes jobs as long as there are credits.
 func (p *pulling) reserve(ctx context.Context, end context.CancelCauseFunc) {
 	for {
-		n := p.wanted()
-		if n > 0 {
-			drained, err := p.reserveSome(ctx, n)
-			if err != nil {
+		if n := p.claim(); n > 0 {
+			switch got, err := p.reserveSome(ctx, n); {
+			case errors.Is(err, job.ErrDraining):
+				p.drains(n) // it asks again if it wants
+			case err != nil:
 				end(err)
 				return
-			}
-			if !drained {
+			default:
+				p.unclaim(n - got)
 				continue
 			}
 		}
@@ -197,30 +216,30 @@ func (p *pulling) reserve(ctx context.Context, end context.CancelCauseFunc) {
 	}
 }
 
-// reserveSome takes up to n jobs, waiting for the first. While the server is
-// draining there are none, which the worker is told; it may ask again.
-func (p *pulling) reserveSome(ctx context.Context, n int) (drained bool, err error) {
+// drains tells the worker that there are no jobs while the server is draining.
+func (p *pulling) drains(n int) {
+	p.mu.Lock()
+	p.draining = true
+	p.credits += n
+	p.mu.Unlock()
+	signal(p.ready)
+}
+
+// reserveSome takes up to n jobs, waiting for the first.
+func (p *pulling) reserveSome(ctx context.Context, n int) (got int, err error) {
 	r := p.request
 	r.N = n
 	grants, err := p.ns.Reserve(ctx, r)
-	if errors.Is(err, job.ErrDraining) {
-		p.mu.Lock()
-		p.draining = true
-		p.mu.Unlock()
-		signal(p.ready)
-		return true, nil
-	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	messages := make([]*v1.Grant, len(grants))
 	for i := range grants {
 		if messages[i], err = p.form(&grants[i]); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
 	p.mu.Lock()
-	p.credits -= len(grants)
 	p.granted = append(p.granted, messages...)
 	if p.held != nil {
 		for i := range grants {
@@ -229,7 +248,7 @@ func (p *pulling) reserveSome(ctx context.Context, n int) (drained bool, err err
 	}
 	p.mu.Unlock()
 	signal(p.ready)
-	return false, nil
+	return len(grants), nil
 }
 
 // report passes on reports: all that wait as one command, again and again.
