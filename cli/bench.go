@@ -73,8 +73,8 @@ func benchWriter(a *app, asJSON bool) func(bench.Result) {
 			fmt.Fprintln(w, head)
 			head = ""
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.3f\t%s\n", r.Name, number(r.Value), r.Unit, goal(&r),
-			number(r.P50), number(r.P99), number(r.RSS), r.FsyncP50, r.Note)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.3f\t%s\n", r.Name, figure(r.Value), r.Unit, goal(&r),
+			figure(r.P50), figure(r.P99), figure(r.RSS), r.FsyncP50, r.Note)
 		_ = w.Flush()
 	}
 }
@@ -90,11 +90,11 @@ func goal(r *bench.Result) string {
 	if !r.Reached() {
 		mark = "missed"
 	}
-	return fmt.Sprintf("%s %s %s", sign, number(r.Goal), mark)
+	return fmt.Sprintf("%s %s %s", sign, figure(r.Goal), mark)
 }
 
-// number is a value with three digits that mean something, and nothing for zero.
-func number(v float64) string {
+// figure is a value with three digits that mean something, and nothing for zero.
+func figure(v float64) string {
 	switch {
 	case v == 0:
 		return ""

@@ -35,13 +35,10 @@ func (v *fieldValue) Set(s string) error {
 
 // Type is the word for the value in help texts.
 func (v *fieldValue) Type() string {
-	switch v.field.Flag {
-	case input.BoolFlag:
+	if v.field.Flag == input.BoolFlag {
 		return "bool"
-	case input.ListFlag:
-		return "NAME=VALUE"
 	}
-	return strings.ToUpper(v.field.Name)
+	return v.field.Arg
 }
 
 func (a *app) addJobFlags(cmd *cobra.Command) *jobFlags {

@@ -220,11 +220,11 @@ type queueSetting struct {
 }
 
 var queueSettings = []queueSetting{
-	{"priority", "`N`: queues with a larger one go first", number(func(q *job.Queue) *int64 { return &q.Priority }), func(q *job.Queue) any { return q.Priority }},
-	{"weight", "`N`: the share among queues of equal priority", number(func(q *job.Queue) *int64 { return &q.Weight }), func(q *job.Queue) any { return q.Weight }},
-	{"max_running", "at most `N` of its jobs run at once; 0 is no limit", number(func(q *job.Queue) *int64 { return &q.MaxRunning }), func(q *job.Queue) any { return q.MaxRunning }},
-	{"max_per_request", "at most `N` jobs for one request of a pulling worker; 0 is no limit", number(func(q *job.Queue) *int64 { return &q.MaxPerRequest }), func(q *job.Queue) any { return q.MaxPerRequest }},
-	{"max_attempts", "a job is tried at most `N` times, whatever happens; 0 is no limit", number(func(q *job.Queue) *int64 { return &q.MaxAttempts }), func(q *job.Queue) any { return q.MaxAttempts }},
+	{"priority", "`N`: queues with a larger one go first", whole(func(q *job.Queue) *int64 { return &q.Priority }), func(q *job.Queue) any { return q.Priority }},
+	{"weight", "`N`: the share among queues of equal priority", whole(func(q *job.Queue) *int64 { return &q.Weight }), func(q *job.Queue) any { return q.Weight }},
+	{"max_running", "at most `N` of its jobs run at once; 0 is no limit", whole(func(q *job.Queue) *int64 { return &q.MaxRunning }), func(q *job.Queue) any { return q.MaxRunning }},
+	{"max_per_request", "at most `N` jobs for one request of a pulling worker; 0 is no limit", whole(func(q *job.Queue) *int64 { return &q.MaxPerRequest }), func(q *job.Queue) any { return q.MaxPerRequest }},
+	{"max_attempts", "a job is tried at most `N` times, whatever happens; 0 is no limit", whole(func(q *job.Queue) *int64 { return &q.MaxAttempts }), func(q *job.Queue) any { return q.MaxAttempts }},
 	{"retries", "a failed job is tried again `N` times", optional(func(q *job.Queue) **int { return &q.Retries }), func(q *job.Queue) any { return orNil(q.Retries) }},
 	{"losses", "a job is lost at most `N` times before it counts as failed", optional(func(q *job.Queue) **int { return &q.Losses }), func(q *job.Queue) any { return orNil(q.Losses) }},
 	{"backoff", "the pause `TIME` before a failed job is tried again, e.g. 1m", setBackoff, getBackoff},
@@ -240,7 +240,7 @@ var (
 	lostPolicies = []string{"rerun", "hold"}
 )
 
-func number(at func(*job.Queue) *int64) func(*job.Queue, string) error {
+func whole(at func(*job.Queue) *int64) func(*job.Queue, string) error {
 	return func(q *job.Queue, text string) (err error) {
 		*at(q), err = input.ParseWhole(text)
 		return err

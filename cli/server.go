@@ -16,7 +16,6 @@ import (
 type serverFlags struct {
 	cfg         server.Config
 	hold        string
-	lease       string
 	acceptClock bool
 	noAgent     bool
 	capacity    *capacityFlags

@@ -36,6 +36,7 @@ type submission struct {
 func (a *app) addSubmitFlags(cmd *cobra.Command) *submission {
 	s := &submission{app: a}
 	f := cmd.Flags()
+	f.SortFlags = false
 	f.StringVarP(&s.file, "file", "f", "", "read jobs from this `FILE`, one a line; - is the standard input")
 	f.BoolVar(&s.duplicates, "duplicates", false, "each line is a job of its own, also when another line is identical")
 	f.BoolVar(&s.partial, "partial", false, "add the good lines of a file in which others are bad")

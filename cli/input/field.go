@@ -14,8 +14,8 @@ type Field struct {
 	// Name is the JSON name; Aliases are names that users of wr know it by.
 	Name    string
 	Aliases []string
-	// Help is one phrase, Example a JSON value.
-	Help, Example string
+	// Help is one phrase, Example a JSON value, Arg a word for the value.
+	Help, Example, Arg string
 	// Flag is the form of the flag of the same name (with hyphens), Short its letter.
 	Flag  FlagKind
 	Short string
@@ -50,92 +50,92 @@ var Fields = []Field{
 	{Name: "cmd", Help: "the command: a shell line, or a list of words that is executed without a shell",
 		Example: `"sort big.txt | uniq -c"`, Path: "command.line", set: setCmd},
 	{Name: "shell", Help: "the shell that runs the line; bash, with pipefail, when not given",
-		Example: `"sh"`, Flag: TextFlag, Path: "command.shell", set: str(func(t *target) *string { return &t.command.Shell })},
+		Example: `"sh"`, Flag: TextFlag, Arg: "PROGRAM", Path: "command.shell", set: str(func(t *target) *string { return &t.command.Shell })},
 	{Name: "cwd", Help: "the directory the command runs in; the present one when not given",
-		Example: `"/data/run7"`, Flag: TextFlag, Short: "c", Path: "command.dir", set: str(func(t *target) *string { return &t.command.Dir })},
-	{Name: "unique_dir", Help: "run in a new, empty directory below cwd instead of in cwd itself; wr's cwd_matters says the opposite",
+		Example: `"/data/run7"`, Flag: TextFlag, Arg: "DIR", Short: "c", Path: "command.dir", set: str(func(t *target) *string { return &t.command.Dir })},
+	{Name: "unique_dir", Help: "run in a new, empty directory below cwd instead of in cwd itself",
 		Example: `true`, Flag: BoolFlag, Path: "command.dir_given", set: not(func(t *target) *bool { return &t.command.DirGiven })},
 	{Name: "cwd_matters", Help: "true: run in cwd itself, as is usual; false: as unique_dir",
 		Example: `true`, Path: "command.dir_given", set: flag(func(t *target) *bool { return &t.command.DirGiven })},
 	{Name: "change_home", Help: "with unique_dir: HOME is that directory",
 		Example: `true`, Flag: BoolFlag, Path: "command.change_home", set: flag(func(t *target) *bool { return &t.command.ChangeHome })},
 	{Name: "env", Help: "environment settings that win over the captured environment, NAME=value",
-		Example: `["LC_ALL=C", "THREADS=2"]`, Flag: ListFlag, Path: "command.env", set: setEnv},
+		Example: `["LC_ALL=C", "THREADS=2"]`, Flag: ListFlag, Arg: "NAME=VALUE", Path: "command.env", set: setEnv},
 
 	{Name: "group", Aliases: []string{"rep_grp"}, Help: "the report group, which lists and counts go by",
-		Example: `"run7"`, Flag: TextFlag, Short: "i", Path: "group", set: str(func(t *target) *string { return &t.job.Group })},
+		Example: `"run7"`, Flag: TextFlag, Arg: "NAME", Short: "i", Path: "group", set: str(func(t *target) *string { return &t.job.Group })},
 	{Name: "kind", Aliases: []string{"req_grp"}, Help: "what sort of command it is; the base name of its first word when not given",
-		Example: `"align"`, Flag: TextFlag, Short: "g", Path: "kind", set: str(func(t *target) *string { return &t.job.Kind })},
+		Example: `"align"`, Flag: TextFlag, Arg: "NAME", Short: "g", Path: "kind", set: str(func(t *target) *string { return &t.job.Kind })},
 	{Name: "queue", Help: "the queue it belongs to; default when not given",
-		Example: `"nightly"`, Flag: TextFlag, Short: "q", set: str(func(t *target) *string { return &t.job.Queue })},
+		Example: `"nightly"`, Flag: TextFlag, Arg: "NAME", Short: "q", set: str(func(t *target) *string { return &t.job.Queue })},
 	{Name: "key", Help: "its identity in the queue; a digest of command and directory when not given",
 		Example: `"sample-17"`, set: setKey},
 
 	{Name: "cpus", Help: "processor cores, also parts of one; 1 when not given",
-		Example: `0.5`, Flag: TextFlag, Path: "needs.cpu", set: need(job.CPU)},
+		Example: `0.5`, Flag: TextFlag, Arg: "N", Path: "needs.cpu", set: need(job.CPU)},
 	{Name: "memory", Help: "memory, with a unit",
-		Example: `"500M"`, Flag: TextFlag, Short: "m", Path: "needs.mem", set: need(job.Memory)},
+		Example: `"500M"`, Flag: TextFlag, Arg: "SIZE", Short: "m", Path: "needs.mem", set: need(job.Memory)},
 	{Name: "disk", Help: "disk space, with a unit",
-		Example: `"20G"`, Flag: TextFlag, Path: "needs.disk", set: need(job.Disk)},
+		Example: `"20G"`, Flag: TextFlag, Arg: "SIZE", Path: "needs.disk", set: need(job.Disk)},
 	{Name: "resources", Aliases: []string{"resource"}, Help: "amounts of anything else that machines have, name=amount",
-		Example: `{"gpu": 1}`, Flag: ListFlag, Path: "needs", set: setResources},
+		Example: `{"gpu": 1}`, Flag: ListFlag, Arg: "NAME=AMOUNT", Path: "needs", set: setResources},
 	{Name: "time", Help: "how long it may run; it is stopped then",
-		Example: `"1h30m"`, Flag: TextFlag, Short: "t", Path: "time", set: span(func(t *target) *time.Duration { return &t.job.Time })},
+		Example: `"1h30m"`, Flag: TextFlag, Arg: "TIME", Short: "t", Path: "time", set: span(func(t *target) *time.Duration { return &t.job.Time })},
 	{Name: "override", Help: "when needs that were learned give way to the given ones: no, higher or always",
-		Example: `"always"`, Flag: TextFlag, Path: "override", set: setOverride},
+		Example: `"always"`, Flag: TextFlag, Arg: "WORD", Path: "override", set: setOverride},
 	{Name: "wait", Help: "stay queued when no present machine is large enough, instead of failing at once",
 		Example: `true`, Flag: BoolFlag, Path: "wait", set: flag(func(t *target) *bool { return &t.job.Wait })},
 
 	{Name: "priority", Help: "larger runs sooner; 0 when not given",
-		Example: `10`, Flag: TextFlag, Short: "p", Path: "priority", set: setPriority},
+		Example: `10`, Flag: TextFlag, Arg: "N", Short: "p", Path: "priority", set: setPriority},
 	{Name: "retries", Help: "how often a failed command is tried again; 3 when not given",
-		Example: `0`, Flag: TextFlag, Short: "r", Path: "retries", set: setRetries},
+		Example: `0`, Flag: TextFlag, Arg: "N", Short: "r", Path: "retries", set: setRetries},
 	{Name: "no_retry_after", Aliases: []string{"no_retry_over_walltime"}, Help: "do not try again what failed after running longer than this",
-		Example: `"10m"`, Flag: TextFlag, Path: "no_retry_after", set: span(func(t *target) *time.Duration { return &t.job.NoRetryAfter })},
-	{Name: "backoff", Help: "the pause before a retry: base x 2^n plus up to jitter, at most cap; one time is a fixed pause",
-		Example: `{"base": "30s", "jitter": "30s", "cap": "30m"}`, Flag: TextFlag, Path: "backoff", set: setBackoff},
+		Example: `"10m"`, Flag: TextFlag, Arg: "TIME", Path: "no_retry_after", set: span(func(t *target) *time.Duration { return &t.job.NoRetryAfter })},
+	{Name: "backoff", Help: "the pause before a retry: base x 2^n plus up to jitter, at most cap (in JSON); a single time is a fixed pause",
+		Example: `"1m"`, Flag: TextFlag, Arg: "TIME", Path: "backoff", set: setBackoff},
 	{Name: "delay", Help: "do not start before this time has passed",
-		Example: `"10m"`, Flag: TextFlag, Path: "not_before", set: setDelay},
+		Example: `"10m"`, Flag: TextFlag, Arg: "TIME", Path: "not_before", set: setDelay},
 	{Name: "not_before", Help: "do not start before this moment (RFC 3339)",
-		Example: `"2030-01-31T08:00:00Z"`, Flag: TextFlag, Path: "not_before", set: setNotBefore},
+		Example: `"2030-01-31T08:00:00Z"`, Flag: TextFlag, Arg: "MOMENT", Path: "not_before", set: setNotBefore},
 	{Name: "on_lost", Help: "what follows when its machine is gone for good: rerun, or hold for a person's word",
-		Example: `"hold"`, Flag: TextFlag, Path: "on_lost", set: setOnLost},
+		Example: `"hold"`, Flag: TextFlag, Arg: "WORD", Path: "on_lost", set: setOnLost},
 	{Name: "preemptible", Help: "false: never stopped to make room for a better job",
 		Example: `false`, Path: "not_preemptible", set: not(func(t *target) *bool { return &t.job.NotPreemptible })},
 	{Name: "lease", Help: "how long its machine may be silent before the job is given to another",
-		Example: `"5m"`, Flag: TextFlag, Path: "lease", set: span(func(t *target) *time.Duration { return &t.job.Lease })},
+		Example: `"5m"`, Flag: TextFlag, Arg: "TIME", Path: "lease", set: span(func(t *target) *time.Duration { return &t.job.Lease })},
 
 	{Name: "labels", Help: "labels key:value that the machine must have",
-		Example: `["arch:amd64"]`, Flag: ListFlag, Path: "labels", set: labels(func(t *target) *job.Labels { return &t.job.Labels })},
+		Example: `["arch:amd64"]`, Flag: ListFlag, Arg: "KEY:VALUE", Path: "labels", set: labels(func(t *target) *job.Labels { return &t.job.Labels })},
 	{Name: "prefer", Help: "labels key:value that the machine should rather have",
-		Example: `["disk:ssd"]`, Flag: ListFlag, Path: "prefer", set: labels(func(t *target) *job.Labels { return &t.job.Prefer })},
+		Example: `["disk:ssd"]`, Flag: ListFlag, Arg: "KEY:VALUE", Path: "prefer", set: labels(func(t *target) *job.Labels { return &t.job.Prefer })},
 
 	{Name: "image", Help: "the container image to run in",
-		Example: `"debian:13"`, Flag: TextFlag, Path: "command.image", set: str(func(t *target) *string { return &t.command.Image })},
+		Example: `"debian:13"`, Flag: TextFlag, Arg: "IMAGE", Path: "command.image", set: str(func(t *target) *string { return &t.command.Image })},
 	{Name: "runtime", Help: "what runs the container: docker, podman or apptainer; the first one found when not given",
-		Example: `"podman"`, Flag: TextFlag, Path: "command.runtime", set: str(func(t *target) *string { return &t.command.Runtime })},
+		Example: `"podman"`, Flag: TextFlag, Arg: "NAME", Path: "command.runtime", set: str(func(t *target) *string { return &t.command.Runtime })},
 	{Name: "container_mounts", Help: "directories that the container sees too, OUTSIDE or OUTSIDE:INSIDE",
-		Example: `["/data:/in"]`, Flag: ListFlag, Path: "command.container_mounts", set: setContainerMounts},
+		Example: `["/data:/in"]`, Flag: ListFlag, Arg: "DIR", Path: "command.container_mounts", set: setContainerMounts},
 	{Name: "with_docker", Help: "image, with runtime docker (wr's name)",
 		Example: `"debian:13"`, set: imageFor("docker")},
 	{Name: "with_singularity", Help: "image, with runtime apptainer (wr's name)",
 		Example: `"debian.sif"`, set: imageFor("apptainer")},
 	{Name: "modules", Help: "environment modules that are loaded first",
-		Example: `["samtools/1.20"]`, Flag: ListFlag, Path: "command.modules", set: list(func(t *target) *[]string { return &t.command.Modules })},
+		Example: `["samtools/1.20"]`, Flag: ListFlag, Arg: "NAME", Path: "command.modules", set: list(func(t *target) *[]string { return &t.command.Modules })},
 	{Name: "user", Help: "the user to run as, where the agent has the right to",
-		Example: `"build"`, Flag: TextFlag, Path: "command.user", set: str(func(t *target) *string { return &t.command.User })},
-	{Name: "unix_group", Help: "the Unix group to run as (wr's group)",
-		Example: `"team7"`, Flag: TextFlag, Path: "command.unix_group", set: str(func(t *target) *string { return &t.command.UnixGroup })},
+		Example: `"build"`, Flag: TextFlag, Arg: "NAME", Path: "command.user", set: str(func(t *target) *string { return &t.command.User })},
+	{Name: "unix_group", Help: "the Unix group to run as",
+		Example: `"team7"`, Flag: TextFlag, Arg: "NAME", Path: "command.unix_group", set: str(func(t *target) *string { return &t.command.UnixGroup })},
 	{Name: "on_success", Help: "what follows a success: a list of {\"run\": LINE}, {\"cleanup\": true}, {\"keep_days\": N}",
-		Example: `[{"run": "gzip out.txt"}]`, Flag: TextFlag, Path: "command.on_success", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnSuccess })},
+		Example: `[{"run": "gzip out.txt"}]`, Flag: TextFlag, Arg: "JSON", Path: "command.on_success", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnSuccess })},
 	{Name: "on_failure", Help: "what follows a failure: as on_success, and {\"remove\": true}",
-		Example: `[{"run": "rm -f part.tmp"}]`, Flag: TextFlag, Path: "command.on_failure", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnFailure })},
+		Example: `[{"run": "rm -f part.tmp"}]`, Flag: TextFlag, Arg: "JSON", Path: "command.on_failure", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnFailure })},
 	{Name: "on_exit", Help: "what follows either, after the above",
-		Example: `[{"cleanup": true}]`, Flag: TextFlag, Path: "command.on_exit", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnExit })},
+		Example: `[{"cleanup": true}]`, Flag: TextFlag, Arg: "JSON", Path: "command.on_exit", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnExit })},
 	{Name: "grace", Help: "time between the request to stop (SIGTERM) and SIGKILL",
-		Example: `"10s"`, Flag: TextFlag, Path: "command.grace", set: span(func(t *target) *time.Duration { return &t.command.Grace })},
+		Example: `"10s"`, Flag: TextFlag, Arg: "TIME", Path: "command.grace", set: span(func(t *target) *time.Duration { return &t.command.Grace })},
 	{Name: "keep", Help: "how much of the beginning and of the end of each output stream is kept; 4K when not given",
-		Example: `"64K"`, Flag: TextFlag, Path: "command.keep", set: setKeep},
+		Example: `"64K"`, Flag: TextFlag, Arg: "SIZE", Path: "command.keep", set: setKeep},
 	{Name: "spool", Help: "also write the whole output to files on the machine that runs it",
 		Example: `true`, Flag: BoolFlag, Path: "command.spool", set: flag(func(t *target) *bool { return &t.command.Spool })},
 }
@@ -182,13 +182,23 @@ func (f *Field) apply(t *target, name string, value any) error {
 	return nil
 }
 
-// FlagName is the name of the field's flag.
-func (f *Field) FlagName() string { return strings.ReplaceAll(f.Name, "_", "-") }
+// FlagName is the name of the field's flag: of a list, where each flag gives one
+// element, the singular.
+func (f *Field) FlagName() string {
+	name := strings.ReplaceAll(f.Name, "_", "-")
+	if f.Flag == ListFlag {
+		name = strings.TrimSuffix(name, "s")
+	}
+	return name
+}
 
 // FlagHelp is the help text of the field's flag, with an example.
 func (f *Field) FlagHelp() string {
-	if f.Flag == BoolFlag {
+	switch f.Flag {
+	case BoolFlag:
 		return f.Help
+	case ListFlag:
+		return f.Help + "; may be repeated; e.g. " + f.flagExample()
 	}
 	return f.Help + "; e.g. " + f.flagExample()
 }
@@ -204,6 +214,9 @@ func (f *Field) flagExample() string {
 	if f.Flag == ListFlag {
 		if list, err := pairs(v); err == nil {
 			return list[0][0] + "=" + list[0][1]
+		}
+		if list, err := texts(v); err == nil {
+			return list[0]
 		}
 	}
 	if s, err := word(v, ""); err == nil {
