@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 
@@ -124,7 +125,7 @@ func (s *State) kind(name string) *kindRow {
 func (s *State) shape(j *job.Job, q *queueRow) uint32 {
 	k := s.kind(j.Kind)
 	sh := job.Shape{
-		Queue: q.ID, Kind: k.ID, Account: j.Account, Needs: s.needs(j), Time: j.Time,
+		Queue: q.ID, Kind: k.ID, Account: j.Account, Needs: j.Needs, Time: j.Time,
 		Labels: j.Labels, Prefer: j.Prefer, Limits: j.Limits,
 		Command: j.IsCommand(), NotPreemptible: j.NotPreemptible, Wait: j.Wait,
 		Lease: j.Lease, Backoff: j.Backoff, NoRetryAfter: j.NoRetryAfter,
@@ -132,37 +133,32 @@ func (s *State) shape(j *job.Job, q *queueRow) uint32 {
 	if sh.Account == "" {
 		sh.Account = q.Def.Account
 	}
-	s.shapeKey = appendShape(s.shapeKey[:0], &sh)
+	s.shapeKey = appendShape(s.shapeKey[:0], &sh, s.defaults(j))
 	slot, ok := s.shapes.byKey[string(s.shapeKey)]
 	if !ok {
+		sh.Needs = merged(j.Needs, s.defaults(j))
 		slot = s.newShape(sh, q, k)
 	}
 	s.shapes.rows[slot].refs++
 	return slot
 }
 
-// needs are what a job gave and, for commands, the defaults of what it did not.
-func (s *State) needs(j *job.Job) job.Resources {
-	if !j.IsCommand() {
-		return j.Needs
-	}
-	if len(j.Needs) == 0 {
+// defaults are the needs of a command that does not say.
+func (s *State) defaults(j *job.Job) job.Resources {
+	if j.IsCommand() {
 		return s.cfg.Needs
 	}
-	all := j.Needs
-	for name, amount := range s.cfg.Needs {
-		if _, given := j.Needs[name]; !given {
-			if len(all) == len(j.Needs) {
-				all = j.Needs.Clone()
-			}
-			all[name] = amount
-		}
-	}
+	return nil
+}
+
+// merged is what was given and, of what was not, the defaults.
+func merged(given, defaults job.Resources) job.Resources {
+	all := defaults.Clone()
+	maps.Copy(all, given)
 	return all
 }
 
 func (s *State) newShape(sh job.Shape, q *queueRow, k *kindRow) uint32 {
-	sh.Needs = sh.Needs.Clone()
 	sh.Labels, sh.Prefer = sh.Labels.Sorted(), sh.Prefer.Sorted()
 	sh.Limits = slices.Clone(sortedLimits(sh.Limits))
 	row := &shapeRow{ShapeRow: job.ShapeRow{ID: s.meta.NextShape, Shape: sh}, key: string(s.shapeKey), queue: q, kind: k}
@@ -211,8 +207,9 @@ func (s *State) dropShape(row *shapeRow) {
 	}
 }
 
-// appendShape appends what tells shapes apart; order of names does not.
-func appendShape(b []byte, sh *job.Shape) []byte {
+// appendShape appends what tells shapes apart; order of names does not. The
+// defaults are added to the needs where they are not given.
+func appendShape(b []byte, sh *job.Shape, defaults job.Resources) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(sh.Queue))
 	b = binary.LittleEndian.AppendUint32(b, uint32(sh.Kind))
 	b = append(b, bit(sh.Command)|bit(sh.NotPreemptible)<<1|bit(sh.Wait)<<2|bit(sh.Backoff != nil)<<3)
@@ -221,7 +218,7 @@ func appendShape(b []byte, sh *job.Shape) []byte {
 		b = appendInt(appendInt(appendInt(b, int64(f.Base)), int64(f.Jitter)), int64(f.Cap))
 	}
 	b = appendText(b, sh.Account)
-	b = appendNeeds(b, sh.Needs)
+	b = appendNeeds(b, sh.Needs, defaults)
 	b = appendLabels(b, sh.Labels)
 	b = appendLabels(b, sh.Prefer)
 	for _, l := range sortedLimits(sh.Limits) {
@@ -230,16 +227,25 @@ func appendShape(b []byte, sh *job.Shape) []byte {
 	return b
 }
 
-func appendNeeds(b []byte, needs job.Resources) []byte {
-	var stack [8]string
-	keys := stack[:0]
-	for k := range needs {
-		keys = append(keys, k)
+func appendNeeds(b []byte, needs, defaults job.Resources) []byte {
+	type need struct {
+		name   string
+		amount int64
 	}
-	slices.Sort(keys)
-	b = binary.AppendUvarint(b, uint64(len(keys)))
-	for _, k := range keys {
-		b = appendInt(appendText(b, k), needs[k])
+	var stack [8]need
+	all := stack[:0]
+	for k, v := range needs {
+		all = append(all, need{k, v})
+	}
+	for k, v := range defaults {
+		if _, given := needs[k]; !given {
+			all = append(all, need{k, v})
+		}
+	}
+	slices.SortFunc(all, func(a, b need) int { return strings.Compare(a.name, b.name) })
+	b = binary.AppendUvarint(b, uint64(len(all)))
+	for i := range all {
+		b = appendInt(appendText(b, all[i].name), all[i].amount)
 	}
 	return b
 }

@@ -32,7 +32,7 @@ func (s *State) LoadShape(r job.ShapeRow) {
 		s.damaged("shape %d names queue %d and kind %d, which are not there", r.ID, r.Queue, r.Kind)
 		return
 	}
-	row := &shapeRow{ShapeRow: r, key: string(appendShape(nil, &r.Shape)), queue: q, kind: k}
+	row := &shapeRow{ShapeRow: r, key: string(appendShape(nil, &r.Shape, nil)), queue: q, kind: k}
 	k.refs++
 	s.shapes.put(r.ID, row.key, row)
 }

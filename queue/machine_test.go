@@ -37,6 +37,12 @@ type machine struct {
 var keys = []string{"a", "b", "c", "d", "e"}
 
 func TestAgainstModel(t *testing.T) {
+	for range 5 { // rapid's own number of checks is small for so many commands
+		againstModel(t)
+	}
+}
+
+func againstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := newMachine(t)
 		t.Repeat(map[string]func(*rapid.T){

@@ -236,6 +236,7 @@ func TestShapesAreShared(t *testing.T) {
 		"group":    func(j *job.Job) { j.Group, j.Priority = "g", 7 },
 		"labels":   func(j *job.Job) { j.Labels = job.Labels{"b:2", "a:1", "b:2"} },
 		"limits":   func(j *job.Job) { j.Limits = []job.LimitUse{{Name: "m"}, {Name: "l"}} },
+		"defaults": func(j *job.Job) { j.Needs = job.Resources{"cpu": 1, "mem": 2, "gpu": 3} },
 		"no lists": func(j *job.Job) { j.Prefer = job.Labels{} },
 	} {
 		if shape(same) != base {
@@ -257,6 +258,25 @@ func TestShapesAreShared(t *testing.T) {
 		if shape(other) == base {
 			t.Errorf("%s does not tell shapes apart", name)
 		}
+	}
+}
+
+func TestDefaultNeeds(t *testing.T) {
+	f := newFixture(t, Config{Needs: job.Resources{"cpu": 2000, "mem": 5}})
+	needs := func(j job.Job, given job.Resources) job.Resources {
+		j.Needs = given
+		l, _ := f.BySeq(f.add(j, AddOptions{}).Seq)
+		sh, _ := f.Shape(l.Shape)
+		return sh.Needs
+	}
+	if d := cmp.Diff(job.Resources{"cpu": 0, "mem": 5, "gpu": 1}, needs(command("a"), job.Resources{"cpu": 0, "gpu": 1})); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(job.Resources{"cpu": 2000, "mem": 5}, needs(command("b"), nil)); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(job.Resources{}, needs(data("c"), nil)); d != "" {
+		t.Error(d)
 	}
 }
 
