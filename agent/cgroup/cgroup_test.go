@@ -30,7 +30,7 @@ func TestMounted(t *testing.T) {
 func fake(t *testing.T, files ...string) *Leaf {
 	t.Helper()
 	dir := t.TempDir()
-	for _, f := range append(files, "cgroup.events") {
+	for _, f := range append(files, "cgroup.events", "cpu.stat", "memory.peak", "memory.events", "memory.current") {
 		if err := os.WriteFile(filepath.Join(dir, f), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +191,7 @@ func TestRealLeaf(t *testing.T) {
 		t.Error("a new group is not empty")
 	}
 	cmd := born(t, l, "trap '' TERM; setsid bash -c 'trap \"\" TERM; echo; sleep 100; sleep 100' & for i in $(seq 1000); do :; done; wait")
-	if !l.Populated() || len(l.Pids()) < 3 {
+	if !l.Populated() || len(l.Pids()) < 2 {
 		t.Errorf("processes %v", l.Pids())
 	}
 	if err := l.Kill(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -19,12 +18,12 @@ import (
 type Leaf struct {
 	tree   *Tree
 	path   string
-	dir    *os.File
-	events *os.File // cgroup.events, kept open: read at every end of a command
-	set    Limits   // what the kernel was last told
-	used   bool     // an earlier command ran in it
-	killed bool     // see Kill
-	base   Usage    // the counters when the present command began
+	dir    int            // descriptor of the directory
+	files  map[string]int // descriptors of what is read for every command
+	set    Limits         // what the kernel was last told
+	used   bool           // an earlier command ran in it
+	killed bool           // see Kill
+	base   Usage          // the counters when the present command began
 }
 
 // Limits bound what a group may use; zero means no bound.
@@ -52,23 +51,28 @@ func (t *Tree) Leaf(slot int) (*Leaf, error) {
 }
 
 func (t *Tree) leaf(path string) (*Leaf, error) {
-	l := &Leaf{tree: t, path: path}
+	l := &Leaf{tree: t, path: path, files: map[string]int{}}
 	if err := syscall.Mkdir(l.path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, job.Errorf(job.Unavailable, "make control group %s: %w", l.path, err)
 	}
 	var err error
-	if l.dir, err = os.Open(l.path); err != nil {
-		return nil, err
+	if l.dir, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0); err != nil {
+		return nil, job.Errorf(job.Unavailable, "open control group %s: %w", path, err)
 	}
-	if l.events, err = os.Open(filepath.Join(l.path, "cgroup.events")); err != nil {
-		l.dir.Close()
-		return nil, err
+	for _, name := range []string{"cgroup.events", "cpu.stat", "memory.peak", "memory.events", "memory.current"} {
+		if fd, err := syscall.Open(filepath.Join(path, name), syscall.O_RDONLY|syscall.O_CLOEXEC, 0); err == nil {
+			l.files[name] = fd
+		}
+	}
+	if _, ok := l.files["cgroup.events"]; !ok {
+		l.Close()
+		return nil, job.Errorf(job.Unavailable, "control group %s has no cgroup.events", path)
 	}
 	return l, nil
 }
 
 // FD is what SysProcAttr.CgroupFD takes.
-func (l *Leaf) FD() int { return int(l.dir.Fd()) }
+func (l *Leaf) FD() int { return l.dir }
 
 // Path is the group's directory.
 func (l *Leaf) Path() string { return l.path }
@@ -150,35 +154,35 @@ func (l *Leaf) counters() Usage {
 // number reads the value of key in one of the group's files, or the only number
 // in it; zero when it is not there.
 func (l *Leaf) number(file, key string) int64 {
-	b, err := os.ReadFile(filepath.Join(l.path, file))
-	if err != nil {
+	fd, ok := l.files[file]
+	if !ok {
 		return 0
 	}
-	return find(b, key)
+	var buf [1024]byte
+	n, err := syscall.Pread(fd, buf[:], 0)
+	if err != nil || n <= 0 {
+		return 0
+	}
+	return find(buf[:n], key)
 }
 
 func find(b []byte, key string) int64 {
 	for line := range bytes.Lines(b) {
-		f := bytes.Fields(line)
-		if len(f) == 0 || key != "" && string(f[0]) != key {
-			continue
+		name, value, ok := bytes.Cut(bytes.TrimSpace(line), []byte{' '})
+		if !ok {
+			name, value = nil, name
 		}
-		n, _ := strconv.ParseInt(string(f[len(f)-1]), 10, 64)
-		return n
+		if string(name) == key {
+			n, _ := strconv.ParseInt(string(value), 10, 64)
+			return n
+		}
 	}
 	return 0
 }
 
 // Populated reports whether any process, zombies not counted, is in the group
 // or below it.
-func (l *Leaf) Populated() bool {
-	var buf [256]byte
-	n, err := l.events.ReadAt(buf[:], 0)
-	if n == 0 && err != nil {
-		return false
-	}
-	return find(buf[:n], "populated") != 0
-}
+func (l *Leaf) Populated() bool { return l.number("cgroup.events", "populated") != 0 }
 
 // Pids lists the processes in the group and below it.
 func (l *Leaf) Pids() []int { return Pids(l.path) }
@@ -212,7 +216,7 @@ func (l *Leaf) Renew() error {
 // there are no groups made inside, no memory is still charged, the peak can be told.
 func (l *Leaf) Reusable() bool {
 	var st syscall.Stat_t
-	if l.killed || syscall.Fstat(int(l.dir.Fd()), &st) != nil || st.Nlink > 2 {
+	if l.killed || syscall.Fstat(l.dir, &st) != nil || st.Nlink > 2 {
 		return false
 	}
 	if !l.tree.has["memory"] {
@@ -223,8 +227,10 @@ func (l *Leaf) Reusable() bool {
 
 // Close removes the group.
 func (l *Leaf) Close() {
-	l.dir.Close()
-	l.events.Close()
+	syscall.Close(l.dir)
+	for _, fd := range l.files {
+		syscall.Close(fd)
+	}
 	_ = remove(l.path)
 }
 

@@ -55,12 +55,12 @@ func (x *attempt) run() error {
 	}
 	defer x.r.leave(x)
 	if err := x.prepare(); err != nil {
-		x.leaveDir(false)
+		x.leaveUnused()
 		return err
 	}
 	if err := x.start(); err != nil {
 		x.closeOutputs()
-		x.leaveDir(false)
+		x.leaveUnused()
 		return err
 	}
 	x.watch()
@@ -189,6 +189,14 @@ func (x *attempt) finish() {
 	keep := x.behave()
 	x.leaveDir(keep)
 	x.result.Log = x.log
+}
+
+// leaveUnused gives the directory of a command that did not start back.
+func (x *attempt) leaveUnused() {
+	if x.dir != nil {
+		x.dir.used()
+	}
+	x.leaveDir(false)
 }
 
 // leaveDir gives the directory back or leaves it for people to look at.

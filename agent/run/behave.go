@@ -111,6 +111,7 @@ func (x *attempt) aside(line string, limit time.Duration) (outcome, printed stri
 	x.endRest(c)
 	c.reap(x.r)
 	out.finish()
+	x.dir.used() // what is in it may have changed
 	kept := out.output()
 	return ending(c.status, late), text(kept), nil
 }

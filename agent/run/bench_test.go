@@ -3,9 +3,14 @@ package run_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muster-queue/muster/agent/home"
 	"github.com/muster-queue/muster/agent/run"
@@ -47,6 +52,7 @@ func benchmarkRun(b *testing.B, c *job.Command, parallel int, groups bool) {
 	defer r.Close()
 	var n atomic.Uint64
 	var wg sync.WaitGroup
+	before := cpu(b)
 	b.ResetTimer()
 	for range parallel {
 		wg.Go(func() {
@@ -61,4 +67,38 @@ func benchmarkRun(b *testing.B, c *job.Command, parallel int, groups bool) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+	b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/run")
+}
+
+// cpu is the CPU time of this process and the children it waited for.
+func cpu(b *testing.B) (sum time.Duration) {
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var u unix.Rusage
+		if err := unix.Getrusage(who, &u); err != nil {
+			b.Fatal(err)
+		}
+		sum += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	return sum
+}
+
+// BenchmarkForkExec is what a run costs at least: starting and reaping a program.
+func BenchmarkForkExec(b *testing.B) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer null.Close()
+	before := cpu(b)
+	for b.Loop() {
+		attr := &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{null.Fd(), null.Fd(), null.Fd()}}
+		pid, err := syscall.ForkExec("/bin/true", []string{"true"}, attr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/run")
 }

@@ -19,11 +19,13 @@ type child struct {
 	ended  time.Time
 	status unix.WaitStatus
 	usage  unix.Rusage
+	stolen bool // another part of the program reaped it: how it ended is not known
 }
 
 // starter starts processes from one thread that lives as long as it: the kernel
-// sends a process's parent-death signal when the thread that started it ends,
-// and other threads of a Go program come and go.
+// sends a process's parent-death signal when the thread that started it ends. A
+// thread of a Go program ends when a goroutine that is locked to it returns,
+// which may happen in programs that do other things beside.
 type starter struct {
 	requests chan *startRequest
 }
@@ -47,15 +49,29 @@ func newStarter() *starter {
 func (s *starter) serve() {
 	runtime.LockOSThread()
 	for q := range s.requests {
-		q.began = time.Now()
-		q.pid, q.err = syscall.ForkExec(q.path, q.argv, q.attr)
+		q.serve()
 		close(q.done)
 	}
 }
 
-func (s *starter) close() { close(s.requests) }
+func (q *startRequest) serve() {
+	q.began = time.Now()
+	q.pid, q.err = syscall.ForkExec(q.path, q.argv, q.attr)
+}
 
+func (s *starter) close() {
+	if s != nil {
+		close(s.requests)
+	}
+}
+
+// start starts a process. Without a starter it is started from the caller's
+// thread, which is cheaper by two changes of threads.
 func (s *starter) start(q *startRequest) {
+	if s == nil {
+		q.serve()
+		return
+	}
 	q.done = make(chan struct{})
 	s.requests <- q
 	<-q.done
@@ -66,20 +82,24 @@ func (r *Runner) launch(path string, argv []string, attr *syscall.ProcAttr) (*ch
 	fd := -1
 	attr.Sys.PidFD = &fd
 	q := &startRequest{path: path, argv: argv, attr: attr}
+	r.born.RLock() // see reapOrphan
 	r.starter.start(q)
 	pid, err := q.pid, q.err
+	if err == nil {
+		r.mu.Lock()
+		r.mains[pid] = true
+		r.mu.Unlock()
+	}
+	r.born.RUnlock()
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	r.mains[pid] = true
-	r.mu.Unlock()
 	if fd < 0 { // a kernel before 5.3
 		if fd, err = unix.PidfdOpen(pid, 0); err != nil {
 			return nil, killNow(pid, err)
 		}
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
+	if err := setNonblock(fd, unix.O_RDWR); err != nil {
 		return nil, killNow(pid, err)
 	}
 	c := &child{pid: pid, pidfd: os.NewFile(uintptr(fd), "pidfd"), began: q.began}
@@ -127,8 +147,9 @@ func (c *child) interrupt() { _ = c.pidfd.SetReadDeadline(time.Unix(1, 0)) }
 func exited(pidfd int) bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_PIDFD, pidfd, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-	// When nothing ended the kernel leaves the structure zero.
-	return err == nil && info.Signo != 0
+	// When nothing ended the kernel leaves the structure zero. No such child:
+	// another part of the program has reaped it.
+	return err == nil && info.Signo != 0 || err == unix.ECHILD
 }
 
 // reap takes the end of a process that has ended.
@@ -136,6 +157,7 @@ func (c *child) reap(r *Runner) {
 	for {
 		_, err := unix.Wait4(c.pid, &c.status, 0, &c.usage)
 		if err != unix.EINTR {
+			c.stolen = err != nil
 			break
 		}
 	}

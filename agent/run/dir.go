@@ -22,6 +22,7 @@ type workdir struct {
 	root     string // what is removed; empty when the directory was given
 	pool     *pool
 	was      [2]stamp // of cwd and tmp when made
+	empty    bool     // both are, as used found last
 }
 
 // stamp tells whether a directory is still the one it was.
@@ -169,7 +170,7 @@ func (p *pool) make(number int) (*workdir, error) {
 	return d, nil
 }
 
-// leave takes a directory back. One to be kept stays as it is, unless it is
+// leave takes a directory back, after used has looked into it. One to be kept stays as it is, unless it is
 // empty; left tells whether it did.
 func (ds *dirs) leave(d *workdir, keep bool) (left bool, err error) {
 	if !d.unique() {
@@ -177,9 +178,10 @@ func (ds *dirs) leave(d *workdir, keep bool) (left bool, err error) {
 	}
 	switch {
 	case d.untouched():
+		d.empty = false
 		d.pool.done(d)
 		return false, nil
-	case keep && !empty(d.cwd) && stampOf(d.cwd) != stamp{}:
+	case keep && !d.empty && !empty(d.cwd) && stampOf(d.cwd) != stamp{}:
 		err = os.RemoveAll(d.tmp)
 		left = true
 	default:
@@ -191,7 +193,7 @@ func (ds *dirs) leave(d *workdir, keep bool) (left bool, err error) {
 
 // untouched reports whether the directory is as it was made.
 func (d *workdir) untouched() bool {
-	return empty(d.cwd) && empty(d.tmp) && d.was == [2]stamp{stampOf(d.cwd), stampOf(d.tmp)}
+	return d.empty && d.was == [2]stamp{stampOf(d.cwd), stampOf(d.tmp)}
 }
 
 // done notes that a command is done with a directory of the pool, and keeps the

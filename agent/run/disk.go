@@ -13,13 +13,13 @@ func (d *workdir) used() int64 {
 	if !d.unique() {
 		return 0
 	}
+	if d.empty = empty(d.cwd) && empty(d.tmp); d.empty {
+		return 0
+	}
 	return usage(d.cwd) + usage(d.tmp)
 }
 
 func usage(root string) int64 {
-	if empty(root) {
-		return 0
-	}
 	var sum int64
 	seen := map[uint64]bool{} // inodes with several names count once
 	_ = filepath.WalkDir(root, func(_ string, e fs.DirEntry, err error) error {

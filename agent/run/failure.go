@@ -58,10 +58,13 @@ func (x *attempt) fail(err error) {
 // evidence; a success is a success unless we had begun to stop it.
 func (x *attempt) conclude() {
 	res, ws := &x.result, x.main.status
-	res.Exited = ws.Exited()
-	if ws.Exited() {
+	res.Exited = ws.Exited() && !x.main.stolen
+	switch {
+	case x.main.stolen:
+		res.ExitCode = -1
+	case ws.Exited():
 		res.ExitCode = ws.ExitStatus()
-	} else {
+	default:
 		res.ExitCode, res.Signal, res.Core = -1, unix.SignalName(ws.Signal()), ws.CoreDump()
 	}
 	res.Reason, res.Message = x.verdict()
@@ -75,6 +78,8 @@ func (x *attempt) verdict() (job.Reason, string) {
 		return x.stop.reason, x.stop.why
 	case x.keptBy():
 		return job.ReasonLost, "ended by the keeper: the agent did not respond until the lease's deadline"
+	case x.main.stolen:
+		return job.ReasonAbnormal, "how it ended is not known: another part of this program took its exit status"
 	case ws.Exited() && code == 0:
 		return job.ReasonNone, ""
 	case x.result.OOMKills > 0:

@@ -1,14 +1,10 @@
 package run
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -118,46 +114,6 @@ exec "$@"`
 // modulesFailed reports whether "module load" failed.
 func (x *attempt) modulesFailed() bool {
 	return x.prog.status != nil && x.prog.status.total > 0
-}
-
-// find looks a program up as a shell would, with the command's PATH, from its
-// directory.
-func (x *attempt) find(name string) (string, error) {
-	if strings.Contains(name, "/") {
-		return name, nil // the kernel resolves it in the command's directory
-	}
-	denied := ""
-	for dir := range strings.SplitSeq(getenv(x.env, "PATH"), ":") {
-		path := filepath.Join(dir, name)
-		if !filepath.IsAbs(dir) {
-			path = filepath.Join(x.dir.cwd, path)
-		}
-		err := executable(path)
-		if err == nil {
-			return path, nil
-		}
-		if errors.Is(err, fs.ErrPermission) {
-			denied = path
-		}
-	}
-	if denied != "" {
-		return "", failed(job.ReasonPermission, "start %s: no permission to execute it", denied)
-	}
-	return "", failed(job.ReasonNotFound, "start %s: no such program in its PATH %q", name, getenv(x.env, "PATH"))
-}
-
-func executable(path string) error {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return err
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return fs.ErrNotExist
-	}
-	if st.Mode&0o111 == 0 {
-		return fs.ErrPermission
-	}
-	return nil
 }
 
 // makeOutputs makes the pipes that the command prints to.

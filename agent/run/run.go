@@ -47,9 +47,10 @@ type Config struct {
 	Procs int64
 	// CPUCap makes a command's cores the most it gets, not only its share.
 	CPUCap bool
-	// Adopt makes the process take in the orphans of its commands, which finds
-	// what they left behind without looking through all processes. It is for
-	// programs that do nothing but run commands.
+	// Adopt is for programs that do nothing but run commands (or at least start
+	// no other processes and lock no goroutines to threads): the process takes in
+	// the orphans of its commands, which finds what they left behind without
+	// looking through all processes, and starts them from any thread.
 	Adopt bool
 }
 
@@ -83,12 +84,15 @@ type Runner struct {
 	null    *os.File
 	env     []string
 	dirs    *dirs
-	starter *starter
+	starter *starter // nil: commands are started from any thread
+	orphans bool     // this process adopts its commands' orphans
+	paths   *paths
 	scan    scanner
 	leaves  []*cgroup.Leaf // by slot; each touched only by the slot's holder
 
 	closed atomic.Bool
-	keptMu sync.Mutex // the list of what is kept for some days
+	born   sync.RWMutex // read-locked while a process is started and entered in mains
+	keptMu sync.Mutex   // the list of what is kept for some days
 
 	mu      sync.Mutex
 	running map[job.AttemptID]*attempt
@@ -105,9 +109,10 @@ func New(cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Home.Tree == nil && cfg.Adopt {
+	orphans := cfg.Adopt && cfg.Home.Tree == nil
+	if orphans {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-			cfg.Adopt = false // an old kernel: left-over processes are searched for instead
+			orphans = false // left-over processes are searched for instead
 		}
 	}
 	r := &Runner{
@@ -115,10 +120,14 @@ func New(cfg Config) (*Runner, error) {
 		null:    null,
 		env:     os.Environ(),
 		dirs:    newDirs(cfg.Home),
-		starter: newStarter(),
+		orphans: orphans,
+		paths:   newPaths(),
 		leaves:  make([]*cgroup.Leaf, cfg.Home.Table.Slots()),
 		running: map[job.AttemptID]*attempt{},
 		mains:   map[int]bool{},
+	}
+	if !cfg.Adopt {
+		r.starter = newStarter()
 	}
 	return r, nil
 }

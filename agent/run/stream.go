@@ -43,7 +43,13 @@ func newStream(keep int) (*stream, error) {
 		return nil, failed(job.ReasonStart, "make a pipe for the output: %w", err)
 	}
 	s := &stream{rd: p[0], wr: p[1], live: window{limit: liveBytes}, kept: newKept(keep)}
-	return s, unix.SetNonblock(s.rd, true)
+	return s, setNonblock(s.rd, unix.O_RDONLY)
+}
+
+// setNonblock is unix.SetNonblock for a descriptor whose flags are known.
+func setNonblock(fd, flags int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags|unix.O_NONBLOCK)
+	return err
 }
 
 // child is the end that the command writes to.

@@ -34,21 +34,21 @@ func (s *scanner) recent() proc.Table {
 
 // members lists the attempt's processes: those of its control group, or else
 // those that descend from its process c, are in its session or carry its mark.
+// Only processes younger than c can.
 func (x *attempt) members(c *child, table proc.Table) []int {
 	if x.leaf != nil {
 		return x.leaf.Pids()
 	}
-	in := map[int]bool{}
-	for _, pid := range table.Tree(c.pid) {
+	pids := table.Tree(c.pid)
+	in := make(map[int]bool, len(pids))
+	for _, pid := range pids {
 		in[pid] = true
 	}
-	marked, _ := x.scope.Pids()
-	for _, pid := range marked {
-		in[pid] = true
-	}
-	pids := make([]int, 0, len(in))
-	for pid := range in {
-		pids = append(pids, pid)
+	first := table[c.pid].Start
+	for pid, p := range table {
+		if !in[pid] && p.Start >= first && x.scope.Has(pid) {
+			pids = append(pids, pid)
+		}
 	}
 	return pids
 }
@@ -86,7 +86,7 @@ func (x *attempt) endRest(c *child) {
 		return
 	}
 	_ = unix.Kill(-c.pid, unix.SIGKILL) // its zombie keeps the number from being reused
-	if x.r.cfg.Adopt {
+	if x.r.orphans {
 		x.endOrphans(c)
 		return
 	}
@@ -167,7 +167,7 @@ func (x *attempt) orphan(c *child, pid int, killed map[int]bool) orphan {
 	case p.Session == session():
 		return orphanNot // started by another part of this program, which waits for it
 	case p.Dead():
-		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		x.r.reapOrphan(pid)
 		return orphanGone
 	case killed[pid] || p.Session == c.pid || x.scope.Has(pid):
 		return orphanOurs
@@ -185,10 +185,21 @@ var session = sync.OnceValue(func() int {
 	return sid
 })
 
+// isMain reports whether a process is one that its attempt will reap.
 func (r *Runner) isMain(pid int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.mains[pid]
+}
+
+// reapOrphan reaps a dead child that no attempt waits for. While a process is
+// being born it is not yet known as main; so none may be.
+func (r *Runner) reapOrphan(pid int) {
+	r.born.Lock()
+	defer r.born.Unlock()
+	if !r.isMain(pid) {
+		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+	}
 }
 
 // noteRest tells, once, that a command which ended by itself left something.
