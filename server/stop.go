@@ -38,7 +38,9 @@ func (s *Server) stopLater(hold time.Duration, reason error) { go s.Stop(hold, r
 
 // closeAll closes what is open, in the order opposite to the start.
 func (s *Server) closeAll() {
-	_ = os.Remove(s.layout.Discovery())
+	if s.lock != nil { // else the file is of the server that has it
+		_ = os.Remove(s.layout.Discovery())
+	}
 	s.closeFaces()
 	if s.engine != nil {
 		s.engine.Stop(0)
