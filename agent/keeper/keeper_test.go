@@ -152,8 +152,8 @@ func (a *standing) hear(word string) string {
 			if !ok {
 				a.t.Fatalf("the agent ended before it said %q", word)
 			}
-			if strings.HasPrefix(line, word) {
-				return strings.TrimSpace(strings.TrimPrefix(line, word))
+			if rest, ok := strings.CutPrefix(line, word); ok {
+				return strings.TrimSpace(rest)
 			}
 			if strings.HasPrefix(line, "error") {
 				a.t.Fatal(line)
