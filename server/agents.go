@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/muster-queue/muster/api"
 	v1 "github.com/muster-queue/muster/api/muster/v1"
@@ -169,7 +170,7 @@ func tell(ctx context.Context, stream attachStream, session *engine.Session, clo
 			return err
 		}
 		clock = max(clock, o.Renewed)
-		if m := orders(o, clock); m != nil {
+		if m := orders(o, clock); proto.Size(m) > 0 {
 			if err := stream.Send(m); err != nil {
 				return err
 			}
