@@ -113,9 +113,10 @@ func (s *Scheduler) clearAgenda() {
 // need be added.
 func (s *Scheduler) fresh() bool { return s.all != nil && s.all.at == (rank{}) }
 
-// crowded counts an entry that comes from outside of a pass.
+// crowded counts an entry that comes from outside of a pass, and reports whether
+// it is needless, since everything is to be walked anyway.
 func (s *Scheduler) crowded() bool {
-	if s.news++; s.news > s.tune.news {
+	if s.news++; s.news > s.tune.news || len(s.agenda) > 2*len(s.shapes)+s.tune.news {
 		s.everything()
 	}
 	return s.fresh()

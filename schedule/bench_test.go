@@ -58,6 +58,7 @@ var loads = []load{
 	{"slots/20k", 1_000_000, 20_000, 10_000, 1, 1, false},
 	{"slots/200k", 1_000_000, 200_000, 10_000, 1, 1, false},
 	{"slots/200k/1000queues", 1_000_000, 200_000, 10_000, 1000, 1, false},
+	{"slots/100k/100kqueues", 300_000, 100_000, 10_000, 100_000, 1, false},
 	{"vectors/20k", 1_000_000, 20_000, 10_000, 1, 16, true},
 	{"vectors/200k", 1_000_000, 200_000, 10_000, 1, 16, true},
 }
@@ -142,6 +143,42 @@ func BenchmarkFreed(b *testing.B) {
 			}
 			b.ReportMetric(float64(n)/float64(b.N), "placed/op")
 		})
+	}
+}
+
+// BenchmarkPinned is a worker that became free where every job wants one worker by
+// name, which has the label of its own.
+func BenchmarkPinned(b *testing.B) {
+	const workers = 5000
+	s := New(Config{})
+	s.begin(benchStart)
+	for i := range workers {
+		host := job.Labels{fmt.Sprint("host:", i)}
+		s.DefineShape(job.ShapeID(i+1), &job.Shape{Queue: 1, Command: true, Needs: job.Resources{"cpu": 1000}, Labels: host})
+		for j := range 10 {
+			s.Push(job.ShapeID(i+1), Item{Seq: job.Seq(10*i + j + 1), Place: uint64(10*i + j)})
+		}
+		s.SetWorker(job.WorkerID(i+1), Worker{Agent: true, Capacity: job.Resources{"cpu": 1000}, Labels: host})
+	}
+	if placed, _ := s.Pass(benchStart, math.MaxInt); len(placed) != workers {
+		b.Fatalf("%d placed", len(placed))
+	}
+	c := startClock(b)
+	defer c.report()
+	i := 0
+	for b.Loop() {
+		host := i % workers
+		c.start()
+		s.Release(job.Seq(10*host + i/workers%10 + 1))
+		placed, _ := s.Pass(benchStart, math.MaxInt)
+		c.stop()
+		if len(placed) != 1 {
+			b.Fatalf("%d placed at %d", len(placed), i)
+		}
+		i++
+		if i == 9*workers {
+			b.Fatal("all jobs ran; ask for fewer")
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ const maxRefused = 32
 type class struct {
 	labels job.Labels // sorted
 	key    string
+	number int // small: freed numbers are given again
 	lanes  int
 
 	// free holds the agents by size of what they have free, spare those that may
@@ -42,10 +43,10 @@ func (s *Scheduler) classOf(labels job.Labels) *class {
 	if c != nil {
 		return c
 	}
-	c = &class{labels: sorted, key: key, sizes: map[string]*capacity{}, version: 1}
+	c = &class{labels: sorted, key: key, number: s.classNumber(), sizes: map[string]*capacity{}, version: 1}
 	s.classes[key] = c
-	for _, w := range s.workers {
-		if w.takes() && c.accepts(w) {
+	for _, w := range s.agents {
+		if c.accepts(w) {
 			s.join(w, c)
 		}
 	}
@@ -56,10 +57,30 @@ func (s *Scheduler) releaseClass(c *class) {
 	if c.lanes--; c.lanes > 0 || c == s.anyone {
 		return
 	}
-	for _, w := range s.workers {
-		w.classes = slices.DeleteFunc(w.classes, func(o *class) bool { return o == c })
+	for _, w := range s.agents {
+		if w.in(c) {
+			w.classes = slices.DeleteFunc(w.classes, func(o *class) bool { return o == c })
+			w.member[c.number/64] &^= 1 << (c.number % 64)
+		}
 	}
 	delete(s.classes, c.key)
+	s.freeNumbers = append(s.freeNumbers, c.number)
+}
+
+func (s *Scheduler) classNumber() int {
+	n := len(s.freeNumbers)
+	if n == 0 {
+		return len(s.classes)
+	}
+	number := s.freeNumbers[n-1]
+	s.freeNumbers = s.freeNumbers[:n-1]
+	return number
+}
+
+// in reports whether the agent is a member of the class.
+func (w *worker) in(c *class) bool {
+	i := c.number / 64
+	return i < len(w.member) && w.member[i]&(1<<(c.number%64)) != 0
 }
 
 // accepts reports whether the worker has all the labels.
@@ -75,6 +96,10 @@ func (c *class) accepts(w *worker) bool {
 // join makes an agent a member of a class.
 func (s *Scheduler) join(w *worker, c *class) {
 	w.classes = append(w.classes, c)
+	for len(w.member) <= c.number/64 {
+		w.member = append(w.member, 0)
+	}
+	w.member[c.number/64] |= 1 << (c.number % 64)
 	c.free.insert(w.key, w.vec, w)
 	if w.spared {
 		c.spare.insert(w.spareKey, w.room, w)
@@ -120,15 +145,21 @@ func (c *class) resized() {
 func (sh *shape) suits() bool {
 	c := sh.lane.class
 	if sh.version != c.version {
-		sh.version, sh.possible = c.version, false
-		for _, size := range c.sizes {
-			if sh.demand.fit(&size.amounts) {
-				sh.possible = true
-				break
-			}
-		}
+		sh.version, sh.possible = c.version, c.suits(sh.demand)
 	}
 	return sh.possible
+}
+
+func (c *class) suits(d *demand) bool {
+	if !c.largest.covers(&d.want) {
+		return false
+	}
+	for _, size := range c.sizes {
+		if d.fit(&size.amounts) {
+			return true
+		}
+	}
+	return false
 }
 
 // refuses reports whether the demand is known to find no agent.

@@ -9,7 +9,7 @@ import "github.com/muster-queue/muster/job"
 // valid until the next call.
 func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) {
 	s.begin(now)
-	s.budget = max
+	s.budget, s.news = max, 0
 	if s.cfg.Strict {
 		more = s.passStrict()
 		return s.placed, more
@@ -29,7 +29,6 @@ func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) 
 func (s *Scheduler) begin(now job.Time) {
 	s.now = max(s.now, now)
 	s.placed = s.placed[:0]
-	s.news = 0
 	s.dropGroups()
 	s.reviseStarts()
 }
@@ -163,7 +162,7 @@ func (s *Scheduler) chooseReserved(sh *shape, need vec) *worker {
 	need[colStart] = never
 	for _, r := range s.reservations {
 		w := r.worker
-		if (best == nil || w.key.less(best.key)) && sh.outranks(r) && sh.lane.class.accepts(w) &&
+		if (best == nil || w.key.less(best.key)) && sh.outranks(r) && w.in(sh.lane.class) &&
 			w.vec.covers(&need) && sh.demand.restFit(&w.free) {
 			best = w
 		}

@@ -212,10 +212,10 @@ func (p *pull) walks() []*walker {
 	}
 	var walks []*walker
 	if p.Command {
-		walks = append(walks, &walker{order: &p.commands, bound: bound})
+		walks = append(walks, &walker{order: &p.commands, bound: bound, suits: p.wantsLane})
 	}
 	if p.Data {
-		walks = append(walks, &walker{order: &p.data, bound: bound})
+		walks = append(walks, &walker{order: &p.data, bound: bound, suits: p.wantsLane})
 	}
 	return walks
 }

@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/muster-queue/muster/job"
@@ -75,13 +74,7 @@ func (s *Scheduler) shortage(sh *shape) (Shortage, bool) {
 func (sh *shape) shortage() Shortage {
 	c, d := sh.lane.class, sh.demand
 	out := Shortage{Shape: sh.id, Agents: c.free.n}
-	var nearest *capacity
-	for _, k := range slices.Sorted(maps.Keys(c.sizes)) {
-		size := c.sizes[k]
-		if nearest == nil || missing(d, &size.amounts) < missing(d, &nearest.amounts) {
-			nearest = size
-		}
-	}
+	nearest := c.nearest(d)
 	var inAll, there string
 	for name, need := range d.resources() {
 		if need > c.most(name) && (inAll == "" || name < inAll) {
@@ -98,6 +91,20 @@ func (sh *shape) shortage() Shortage {
 	}
 	out.Need = d.get(out.Resource)
 	return out
+}
+
+// nearest is the capacity that lacks least of the demand; there is one.
+func (c *class) nearest(d *demand) *capacity {
+	var nearest *capacity
+	var least int64
+	var key string
+	for k, size := range c.sizes {
+		n := missing(d, &size.amounts)
+		if nearest == nil || n < least || n == least && k < key {
+			nearest, least, key = size, n, k
+		}
+	}
+	return nearest
 }
 
 // most is the largest capacity of one resource in the class.
@@ -133,10 +140,11 @@ func (s *Scheduler) Impossible(max int) (list []Shortage, more bool) {
 func (s *Scheduler) toCheck() (sh *shape, ok bool) {
 	if n := len(s.unchecked); n > 0 {
 		sh = s.unchecked[n-1]
+		s.unchecked[n-1] = nil
 		s.unchecked = s.unchecked[:n-1]
+		sh.toCheck = false
 		return sh, true
 	}
-	s.unchecked = nil
 	if s.swept >= len(s.slots) {
 		return nil, false
 	}
@@ -149,5 +157,4 @@ func (s *Scheduler) toCheck() (sh *shape, ok bool) {
 func (s *Scheduler) resweep() {
 	s.sweep++
 	s.swept = 0
-	s.unchecked = nil
 }

@@ -29,6 +29,17 @@ type search struct {
 	best  prospect
 }
 
+// without goes on without an agent that stood at i: from the start if it was the
+// best one yet.
+func (se *search) without(w *worker, i int) {
+	switch {
+	case se.best.worker == w:
+		se.pos, se.best = 0, prospect{}
+	case i < se.pos:
+		se.pos--
+	}
+}
+
 // prospect is what a worker promises a head.
 type prospect struct {
 	worker  *worker
@@ -202,7 +213,7 @@ func (s *Scheduler) goOn() {
 		}
 		s.budget--
 		w := s.agents[se.pos]
-		if w.reserved != nil && w.reserved.shape != se.shape || !se.shape.lane.class.accepts(w) || !se.shape.demand.fit(&w.capacity) {
+		if w.reserved != nil && w.reserved.shape != se.shape || !w.in(se.shape.lane.class) || !se.shape.demand.fit(&w.capacity) {
 			continue
 		}
 		s.budget -= len(w.holds) / 8

@@ -50,11 +50,12 @@ type Scheduler struct {
 	held    map[job.Seq]*hold
 	ready   int64
 
-	lanes    map[laneKey]*lane
-	numLanes uint64 // ever made
-	classes  map[string]*class
-	anyone   *class // the agents, whatever their labels
-	agents   []*worker
+	lanes       map[laneKey]*lane
+	numLanes    uint64 // ever made
+	classes     map[string]*class
+	anyone      *class // the agents, whatever their labels
+	freeNumbers []int  // of classes that are gone
+	agents      []*worker
 	// The lanes with ready jobs of open queues, in the order of service.
 	commands, data index[*lane]
 	// kinds has the shapes with ready jobs by requirement group.

@@ -34,6 +34,7 @@ type shape struct {
 	possible bool
 	version  uint64
 	checked  uint64 // sweep of Impossible that last looked at it
+	toCheck  bool   // it waits for Impossible
 }
 
 // head is the rank of the first job in its lane; there is one.
@@ -229,7 +230,8 @@ func (s *Scheduler) announce(sh *shape) {
 	if !sh.lane.command {
 		return
 	}
-	if sh.checked != s.sweep {
+	if sh.checked != s.sweep && !sh.toCheck {
+		sh.toCheck = true
 		s.unchecked = append(s.unchecked, sh)
 	}
 	if sh.lane.queue.open() {

@@ -175,11 +175,36 @@ func (a *amounts) restFit(free *amounts) bool {
 // with 4 GiB of memory, 64 GiB of disk and a sixteenth of anything else worth
 // about one. Whatever fits into something is not larger by it.
 func (a *amounts) size() int64 {
-	n := max(a.col[colCPU], 0) + max(a.col[colMemory], 0)>>22 + max(a.col[colDisk], 0)>>26 + 16*max(a.col[colGPU], 0)
+	var n size
+	n.add(a.col[colCPU])
+	n.add(a.col[colMemory] >> 22)
+	n.add(a.col[colDisk] >> 26)
+	n.addSpecial(a.col[colGPU])
 	for _, x := range a.rest {
-		n += 16 * max(x.v, 0)
+		n.addSpecial(x.v)
 	}
-	return n
+	return int64(n)
+}
+
+// size is a sum of amounts that stops at the largest number there is.
+type size int64
+
+func (n *size) add(v int64) {
+	switch {
+	case v <= 0:
+	case int64(*n) > always-v:
+		*n = always
+	default:
+		*n += size(v)
+	}
+}
+
+// addSpecial counts sixteen times.
+func (n *size) addSpecial(v int64) {
+	if v > always/16 {
+		v = always / 16
+	}
+	n.add(16 * v)
 }
 
 // largestRest is the value of the shared column for what a worker has.

@@ -21,6 +21,8 @@ type walker struct {
 	// for a nil lane, the most that any job may need. Positions before from do
 	// not matter any more.
 	bound func(l *lane, from rank) (vec, bool)
+	// suits, if not nil, says which lanes to open at all.
+	suits func(*lane) bool
 	// wanted, if not nil, says which shapes to stop at.
 	wanted func(*shape) bool
 }
@@ -70,7 +72,7 @@ func (w *walker) openLanes(s *Scheduler) {
 			return
 		}
 		q := bound.negated()
-		r, l, ok := w.order.first(w.ahead, &q, nil)
+		r, l, ok := w.order.first(w.ahead, &q, w.suits)
 		if !ok {
 			w.order = nil
 			return
@@ -190,8 +192,8 @@ func (s *Scheduler) walkLane(l *lane) *walker {
 
 // walkWorker is a walk over the commands that may fit on one agent.
 func (s *Scheduler) walkWorker(w *worker) *walker {
-	return &walker{worker: w, order: &s.commands, wanted: s.untried(), bound: func(l *lane, from rank) (vec, bool) {
-		if l != nil && (!l.queue.open() || !l.class.accepts(w)) {
+	bound := func(l *lane, from rank) (vec, bool) {
+		if l != nil && !l.queue.open() {
 			return vec{}, false
 		}
 		reach := w.reach()
@@ -199,7 +201,9 @@ func (s *Scheduler) walkWorker(w *worker) *walker {
 			reach[colStart] = always
 		}
 		return reach.at(s.now), true
-	}}
+	}
+	suits := func(l *lane) bool { return w.in(l.class) }
+	return &walker{worker: w, order: &s.commands, wanted: s.untried(), bound: bound, suits: suits}
 }
 
 // reachOfAll is the most that any agent of the lane's class may be given now.
@@ -218,7 +222,7 @@ func (s *Scheduler) reachOfAll(l *lane, from rank) (vec, bool) {
 		reach.raise(&c.spare.top)
 	}
 	for _, r := range s.reservations {
-		if c.accepts(r.worker) && !r.shape.before(from) {
+		if r.worker.in(c) && !r.shape.before(from) {
 			reach.raise(&r.worker.vec)
 			reach[colStart] = always
 		}

@@ -26,6 +26,7 @@ type worker struct {
 	backlog        int // prefetched jobs among them
 
 	classes  []*class
+	member   []uint64 // the same as bits by class number
 	reserved *reservation
 	walk     *walker
 
@@ -54,6 +55,9 @@ func (s *Scheduler) SetWorker(id job.WorkerID, def Worker) {
 	capacity := amountsOf(def.Capacity)
 	labels := labelSet(def.Labels)
 	if w.present && w.alike(&def, &capacity, labels) {
+		if w.until == def.Until && w.prefetch == def.Prefetch {
+			return
+		}
 		w.until, w.prefetch = def.Until, def.Prefetch
 		s.refileWorker(w)
 		s.replan(w)
@@ -158,9 +162,12 @@ func (s *Scheduler) retire(w *worker) {
 	for _, c := range w.classes {
 		s.leave(w, c)
 	}
-	w.classes = nil
-	s.agents = slices.DeleteFunc(s.agents, func(o *worker) bool { return o == w })
-	s.search = nil
+	w.classes, w.member = nil, nil
+	i := slices.Index(s.agents, w)
+	s.agents = slices.Delete(s.agents, i, i+1)
+	if s.search != nil {
+		s.search.without(w, i)
+	}
 	s.stop(w)
 }
 
