@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/url"
+	"sync"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -11,6 +12,15 @@ import (
 	musterv1 "github.com/muster-queue/muster/api/muster/v1"
 	"github.com/muster-queue/muster/job"
 )
+
+// setQuery sets the library's one parser for the whole process, once: other
+// servers of the process may be using it.
+var setQuery = sync.OnceFunc(func() { runtime.SetQueryParameterParser(&Query{})(runtime.NewServeMux()) })
+
+// WithQuery makes a gateway read query parameters with Query.
+func WithQuery() runtime.ServeMuxOption {
+	return func(*runtime.ServeMux) { setQuery() }
+}
 
 // Query reads the query parameters of the HTTP face into messages of the
 // contract. Fields of a filter need no prefix, and lists may be named in the

@@ -58,7 +58,7 @@ func face(t *testing.T) (*recorder, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	mux := runtime.NewServeMux(runtime.SetQueryParameterParser(&api.Query{}), runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters))
+	mux := runtime.NewServeMux(api.WithQuery(), runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters))
 	if err := musterv1.RegisterJobsHandler(t.Context(), mux, conn); err != nil {
 		t.Fatal(err)
 	}

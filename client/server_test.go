@@ -99,6 +99,7 @@ func (f *frail) Write(b []byte) (int, error) { return f.spend(f.Conn.Write(b)) }
 
 // frailty makes a client's connections frail; it counts them.
 func frailty(t *testing.T, bytes int64) (func(*client.Config), *atomic.Int64) {
+	t.Helper()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
