@@ -225,12 +225,16 @@ func (l *Leaf) Reusable() bool {
 	return l.number("memory.current", "") < keepable && l.number("memory.peak", "") < keepable
 }
 
-// Close removes the group.
+// Close removes the group. It may be called again.
 func (l *Leaf) Close() {
+	if l.dir < 0 {
+		return
+	}
 	syscall.Close(l.dir)
 	for _, fd := range l.files {
 		syscall.Close(fd)
 	}
+	l.dir, l.files = -1, nil
 	_ = remove(l.path)
 }
 

@@ -52,7 +52,10 @@ func givenDir(path string) (*workdir, error) {
 // starting a process on many file systems, so one that a command left as it got
 // it is given to the next.
 type dirs struct {
-	name string // of the directories below a base: unique to the agent's incarnation
+	id     string // the agent's
+	name   string // of the directories below a base: unique to the agent's incarnation
+	bases  *bases
+	tidied sync.WaitGroup
 
 	mu     sync.Mutex
 	pools  map[poolKey]*pool
@@ -89,7 +92,11 @@ const (
 )
 
 func newDirs(h *home.Home) *dirs {
-	return &dirs{name: fmt.Sprintf("%s-%d", h.ID, h.Incarnation), pools: map[poolKey]*pool{}}
+	ds := &dirs{id: h.ID, name: fmt.Sprintf("%s-%d", h.ID, h.Incarnation), pools: map[poolKey]*pool{}}
+	var before []string
+	ds.bases, before = openBases(h.Path(basesName))
+	ds.tidied.Go(func() { ds.tidy(before) })
+	return ds
 }
 
 func (ds *dirs) pool(base string, who *identity) *pool {
@@ -107,6 +114,7 @@ func (ds *dirs) pool(base string, who *identity) *pool {
 		}
 		p = &pool{dirs: ds, key: key, base: filepath.Join(base, workName, name), who: who}
 		ds.pools[key] = p
+		ds.bases.note(base)
 	}
 	return p
 }
@@ -240,6 +248,8 @@ func (p *pool) sweep() {
 }
 
 func (ds *dirs) close() {
+	ds.tidied.Wait()
+	defer ds.bases.close()
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	for _, p := range ds.pools {

@@ -24,6 +24,7 @@ func (x *attempt) lookAtMemory(now time.Time) {
 		x.looks.next = now.Add(time.Hour)
 		return
 	}
+	before := threadCPU()
 	var sum int64
 	for _, pid := range x.members(x.main, x.lookTable()) {
 		if n, err := proc.Memory(pid); err == nil {
@@ -34,9 +35,9 @@ func (x *attempt) lookAtMemory(now time.Time) {
 	if need := x.spec.Needs[job.Memory]; need > 0 && sum > need {
 		x.begin(job.ReasonMemory, fmt.Sprintf("used %s of memory, more than its %s", mib(sum), mib(need)), 0)
 	}
-	cost := time.Since(now)
+	cost := threadCPU() - before
 	x.looks.every = min(2*x.looks.every, x.r.cfg.Look)
-	x.looks.next = now.Add(max(x.looks.every, lookShare*cost))
+	x.looks.next = now.Add(max(x.looks.every, min(lookShare*cost, lookMost)))
 }
 
 // lookTable is the process table, needed only where there is no control group.
@@ -50,12 +51,24 @@ func (x *attempt) lookTable() proc.Table {
 // lookAtDisk measures the directory and ends the attempt when it holds more than
 // it needs said.
 func (x *attempt) lookAtDisk(now time.Time) {
+	before := threadCPU()
 	used := x.dir.used()
 	x.result.PeakDisk = max(x.result.PeakDisk, used)
 	if need := x.spec.Needs[job.Disk]; used > need {
 		x.begin(job.ReasonDisk, fmt.Sprintf("used %s of disk, more than its %s", mib(used), mib(need)), 0)
 	}
-	x.looks.disk = now.Add(max(x.r.cfg.Look, lookShare*time.Since(now)))
+	x.looks.disk = now.Add(max(x.r.cfg.Look, min(lookShare*(threadCPU()-before), lookMost)))
+}
+
+// threadCPU is what the present thread has used: the difference of two readings
+// is what lies between costs, whatever else the machine is busy with. (Should the
+// goroutine change threads in between, the next look is early or late, no more.)
+func threadCPU() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // measure takes the final readings when everything has ended.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-queue/muster/agent/home"
 	"github.com/muster-queue/muster/agent/run"
 	"github.com/muster-queue/muster/job"
 )
@@ -194,6 +195,50 @@ func TestBaseIsLeftClean(t *testing.T) {
 	a.Close()
 	if left, _ := os.ReadDir(base); len(left) > 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+// What a killed agent left empty, its successor removes; files stay.
+func TestPredecessorsDirectories(t *testing.T) {
+	dir, base := t.TempDir(), t.TempDir()
+	var kept string
+	for incarnation := range 3 {
+		h, err := home.Takeover(t.Context(), home.Config{Dir: dir, NoCgroup: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := run.New(run.Config{Home: h})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec := run.Spec{Command: &job.Command{Line: "true", Dir: base}}
+		if incarnation == 0 {
+			spec.Command.Line = "touch f"
+		}
+		res := r.Run(t.Context(), spec)
+		want(t, res, job.ReasonNone)
+		if incarnation == 0 {
+			kept = res.Dir
+		}
+		if incarnation < 2 {
+			// Killed: the runner is not closed. Its directory waits for the next command.
+			if _, err := os.Stat(base + "/muster-work/" + h.ID + "-" + itoa(incarnation+1)); err != nil {
+				t.Fatal(err)
+			}
+			h.Close()
+			continue
+		}
+		r.Close()
+		h.Close()
+	}
+	if _, err := os.Stat(kept + "/f"); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(base + "/muster-work"); len(left) != 1 {
+		t.Errorf("%v is left", left)
+	}
+	if err := os.RemoveAll(kept); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -438,4 +440,38 @@ func TestOthersAreLeftAlone(t *testing.T) {
 			t.Errorf("its daemon printed %q", stdout(r))
 		}
 	})
+}
+
+// Many commands at once, each leaving something behind, are each told their own
+// end.
+func TestManyAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, a *agent) {
+		var wg sync.WaitGroup
+		for w := range 8 {
+			wg.Go(func() {
+				for i := range 25 {
+					code := (8*i + w) % 100
+					r := a.spec(context.Background(), run.Spec{Command: &job.Command{Shell: "sh", Line: fmt.Sprintf("(setsid true &); setsid sleep 60 & echo %d; exit %d", code, code)}})
+					if r.ExitCode != code || !r.Exited || stdout(r) != fmt.Sprintln(code) {
+						t.Errorf("exit code %d, printed %q, want %d; %s", r.ExitCode, stdout(r), code, r.Message)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// Another part of the program that reaps everything must not make a command
+// hang, nor its failure a success.
+func TestStolenEnd(t *testing.T) {
+	a := newAgent(t, true, run.Config{Adopt: true})
+	r := a.spec(t.Context(), run.Spec{
+		Command: &job.Command{Line: "exit 3"},
+		Started: func(pid int) { _, _ = syscall.Wait4(pid, nil, 0, nil) },
+	})
+	want(t, r, job.ReasonAbnormal)
+	if r.Exited || !strings.Contains(r.Message, "exit status") {
+		t.Errorf("exited %v, message %q", r.Exited, r.Message)
+	}
 }

@@ -30,8 +30,10 @@ const (
 	// before they end; a pipe holds 64 KiB.
 	firstRead = 5 * time.Millisecond
 	firstLook = 25 * time.Millisecond
-	// A look may cost this part of the time until the next: 1/50.
-	lookShare = 50
+	// A look may cost this part of the time until the next: 1/25.
+	lookShare = 25
+	// However dear, a look comes after this at the latest.
+	lookMost = time.Minute
 	// Until a killed command is gone it is killed again this often: what it
 	// started meanwhile may have escaped.
 	killAgain = 50 * time.Millisecond
