@@ -64,9 +64,9 @@ func addBatches(ctx context.Context, h *muster.Handle, name string, n, first int
 	var took samples
 	each := n / adders
 	began := time.Now()
-	g, ctx := errgroup.WithContext(ctx)
+	g, grouped := errgroup.WithContext(ctx)
 	for a := range adders {
-		g.Go(func() error { return addSome(ctx, ns, first+a*each, each, &took) })
+		g.Go(func() error { return addSome(grouped, ns, first+a*each, each, &took) })
 	}
 	if err := g.Wait(); err != nil {
 		return Result{}, err
