@@ -71,7 +71,6 @@ func (s *State) complete(slot uint32, r *rec, c Cause) {
 	if from == job.Ready {
 		s.feedJob(FeedRemove, r)
 	}
-	s.undelay(r)
 	s.count(r, -1)
 	r.state, r.since = job.Complete, s.now
 	s.event(r, from, job.Complete, c)

@@ -62,6 +62,7 @@ func checkInvariants(t fataler, s *State, m *mirror) {
 	var counts job.Counts
 	groups, queues := map[uint32]job.Counts{}, map[*queueRow]job.Counts{}
 	var ready, held, bytes, jobs int64
+	var timed, ending int32
 	add := func(c job.Counts, st job.State) job.Counts { c[st]++; return c }
 	for seq := job.Seq(0); seq < s.meta.NextSeq; seq++ {
 		slot := s.bySeq.find(seq)
@@ -87,6 +88,13 @@ func checkInvariants(t fataler, s *State, m *mirror) {
 				t.Fatalf("the scheduler does not know that job %d is ready", seq)
 			}
 		}
+		if r.try != 0 {
+			t1 := s.tries.at(r.try)
+			if t1.timer != 0 && r.state != job.Delayed && !r.state.Held() || t1.end != 0 && !r.state.Held() || r.state == job.Delayed && t1.timer == 0 {
+				t.Fatalf("job %d is %v, with timer %d and end %d", seq, r.state, t1.timer, t1.end)
+			}
+			timed, ending = timed+min(t1.timer, 1), ending+min(t1.end, 1)
+		}
 		if r.ghost() {
 			continue
 		}
@@ -97,6 +105,9 @@ func checkInvariants(t fataler, s *State, m *mirror) {
 	}
 	if ready != int64(len(m.ready)) || held != int64(len(m.held)) {
 		t.Fatalf("the scheduler has %d ready and %d held jobs, the state %d and %d", len(m.ready), len(m.held), ready, held)
+	}
+	if timed != s.timers.n || ending != s.ends.n {
+		t.Fatalf("%d timers and %d ends, jobs have %d and %d", s.timers.n, s.ends.n, timed, ending)
 	}
 	counts[job.Complete] = s.counts[job.Complete]
 	if counts != s.counts || bytes != s.bytes || jobs != s.jobs || int(jobs) != s.recs.used {

@@ -213,6 +213,12 @@ func TestUnusedRowsAreDropped(t *testing.T) {
 	if n := len(f.shelf.shapes); n != keepIdle {
 		t.Fatalf("%d shapes without jobs are kept", n)
 	}
+	for range 3 {
+		f.do(f.Delete(f.add(command("x"), AddOptions{}).Seq, false))
+	}
+	if n := len(f.idle); n != keepIdle+1 {
+		t.Fatalf("%d shapes are listed as idle", n)
+	}
 	f.reload()
 	f.commit()
 	if len(f.shelf.shapes)+len(f.shelf.kinds) != 0 {
@@ -356,71 +362,45 @@ func TestModes(t *testing.T) {
 	f.grant(f.add(command("z"), AddOptions{}).Seq, f.agent)
 }
 
-func TestWorkers(t *testing.T) {
+func TestGroupsFollowTheirJobs(t *testing.T) {
 	f := newFixture(t, Config{})
+	j := command("x")
+	j.Group = "old"
+	seq := f.add(j, AddOptions{}).Seq
 	f.commit()
-	if w, ok := f.WorkerNamed("puller"); !ok || w.ID != f.puller {
-		t.Fatalf("%+v", w)
+	f.Begin(f.now)
+	j.Group = "new"
+	p := f.prepared(j)
+	f.do(f.Modify(seq, &p))
+	var told []string
+	for _, e := range f.Events() {
+		g, _ := f.Group(e.Group)
+		told = append(told, fmt.Sprint(g, ": ", e.From, " → ", e.To))
 	}
-	g := f.grant(f.add(data("x"), AddOptions{}).Seq, f.puller)
-	for range 10 {
-		f.pass(4 * time.Minute)
-		if _, err := f.Renew(g.Ref, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f.pass(0)
-	f.end(g.Ref, Completed, 0)
-	f.pass(59 * time.Minute)
-	if _, ok := f.WorkerNamed("puller"); !ok {
-		t.Fatal("forgotten too early")
-	}
-	f.pass(2 * time.Minute)
-	if l := f.Workers("", 10); len(l) != 0 {
-		t.Fatalf("not forgotten: %+v", l)
+	if d := cmp.Diff([]string{"old: ready → absent", "new: absent → ready", "new: ready → ready"}, told); d != "" {
+		t.Error(d)
 	}
 	f.commit()
-	if len(f.shelf.workers) != 0 {
-		t.Fatalf("stored still: %+v", f.shelf.workers)
-	}
-	if err := f.Heard(f.puller); job.KindOf(err) != job.NotFound {
-		t.Fatal(err)
-	}
-	id, _ := f.Join(job.Worker{Name: "puller"})
-	if id == f.puller {
-		t.Fatal("a number was given twice")
-	}
-	if again, _ := f.Join(job.Worker{Name: "puller", Mode: "RUN"}); again != id {
-		t.Fatal("joining again gives another number")
-	}
-	seq := f.add(data("y"), AddOptions{}).Seq
-	f.end(f.grant(seq, id).Ref, Released, 0)
-	f.Leave(id)
-	if _, ok := f.Grant(seq, id, 0, false); ok {
-		t.Fatal("granted to a worker that left")
-	}
-	if len(f.Workers("", 10)) != 0 {
-		t.Fatal("listed after it left")
-	}
-	f.reload() // the job still names it
-	if l, _ := f.BySeq(seq); l.Worker != id {
-		t.Fatalf("the job names worker %d", l.Worker)
+	if g := f.Groups("", 9); len(g) != 1 || g[0].Name != "new" || len(f.shelf.groups) != 1 {
+		t.Fatalf("groups %+v, stored %+v", g, f.shelf.groups)
 	}
 }
 
-func TestNobodysAttempt(t *testing.T) {
+// TestDoneAndUndone: what finishes and runs again in one turn is simply live.
+func TestDoneAndUndone(t *testing.T) {
 	f := newFixture(t, Config{})
-	seq := f.add(data("x"), AddOptions{}).Seq
-	g, ok := f.Grant(seq, 0, time.Minute, false)
-	if !ok {
-		t.Fatal("not granted")
+	seq := f.add(command("x"), AddOptions{}).Seq
+	f.commit()
+	f.end(f.run(seq, f.agent).Ref, Completed, 0)
+	p := f.prepared(command("x"))
+	p.Finished = &f.turn.finished[0]
+	if a := f.Add([]Prepared{p}, AddOptions{Existing: job.ExistingRerun})[0]; a.Status != AddRerun {
+		t.Fatalf("%+v", a)
 	}
-	f.reload()
-	f.pass(59 * time.Second)
-	f.want(seq, job.Reserved)
-	f.pass(time.Second)
-	f.want(seq, job.Ready)
-	f.end(g.Ref, Completed, 0)
+	c := f.commit()
+	if len(c.Finished)+len(c.Forgotten)+len(c.Gone) != 0 || len(c.Live) != 1 {
+		t.Fatalf("%+v", c)
+	}
 }
 
 func TestRequests(t *testing.T) {

@@ -15,8 +15,26 @@ func TestTables(t *testing.T) {
 	var bySeq pages
 	want := map[job.Digest]uint32{}
 	var all []job.Digest
+	check := func() {
+		t.Helper()
+		n := 0
+		for i := range byDigest.shards {
+			n += byDigest.shards[i].n
+		}
+		if recs.used != len(want) || n != len(want) {
+			t.Fatalf("%d slots, %d entries, want %d", recs.used, n, len(want))
+		}
+		for d, slot := range want {
+			if byDigest.find(&recs, &d) != slot || bySeq.find(recs.at(slot).seq) != slot {
+				t.Fatalf("slot %d is not found", slot)
+			}
+		}
+	}
 	for step := range 200_000 {
-		if n := len(all); n > 0 && (rnd.IntN(100) < 40 || step > 100_000 && rnd.IntN(3) > 0) {
+		if step%10_000 == 0 {
+			check()
+		}
+		if n := len(all); n > 0 && (rnd.IntN(100) < 40 || step > 100_000 && rnd.IntN(3) == 0) {
 			i := rnd.IntN(n)
 			d := all[i]
 			all[i] = all[n-1]
@@ -42,14 +60,7 @@ func TestTables(t *testing.T) {
 		bySeq.put(r.seq, slot)
 		want[d], all = slot, append(all, d)
 	}
-	for d, slot := range want {
-		if byDigest.find(&recs, &d) != slot || bySeq.find(recs.at(slot).seq) != slot {
-			t.Fatalf("slot %d is not found", slot)
-		}
-	}
-	if recs.used != len(want) {
-		t.Fatalf("%d used, want %d", recs.used, len(want))
-	}
+	check()
 	n := 0
 	for seq := job.Seq(0); ; n++ {
 		slot, at := bySeq.next(seq, 200_001, 1<<20)
