@@ -61,6 +61,25 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestCauses: every cause has a word of its own and a sentence of its own.
+func TestCauses(t *testing.T) {
+	words, sentences := map[string]Cause{}, map[string]Cause{}
+	for c := CauseUnknown; c <= CauseNext; c++ {
+		e := Explanation{Cause: c, Label: "gpu:a", Shortage: Shortage{Resource: "cpu", Need: 2000, Largest: 1000}}
+		if o, twice := words[c.String()]; twice || c.String() == "" {
+			t.Errorf("causes %d and %d have the word %q", o, c, c)
+		}
+		if o, twice := sentences[e.String()]; twice || e.String() == "" {
+			t.Errorf("causes %d and %d say %q", o, c, e)
+		}
+		words[c.String()], sentences[e.String()] = c, c
+	}
+	e := Explanation{Cause: CauseBusy, Agents: 3, Ahead: 7, AtLeast: true, Reserved: 1, Start: at(0)}
+	if want := "all 3 agents it could run on are busy; at least 7 jobs are ahead of it; an agent is reserved for it, free by 2001-09-09 01:46:40Z"; e.String() != want {
+		t.Errorf("it says %q, want %q", e, want)
+	}
+}
+
 func TestExplainStrict(t *testing.T) {
 	s := New(Config{Strict: true})
 	s.DefineShape(1, command(2))

@@ -355,7 +355,7 @@ func TestManyAgainstModel(t *testing.T) {
 	}
 }
 
-// TestQueueOpensOftenEnough: a queue at its cap gives its slot on at once, to the
+// TestQueueOpens: a queue at its cap gives its slot on at once, to the
 // next in order, also of the jobs that came while it was closed.
 func TestQueueOpens(t *testing.T) {
 	s := New(Config{})
@@ -374,5 +374,37 @@ func TestQueueOpens(t *testing.T) {
 	s.Release(3)
 	wantPlaced(t, pass(t, s, at(0)))
 	s.SetQueue(1, QueueSettings{})
+	wantPlaced(t, pass(t, s, at(0)), place{2, 1})
+}
+
+// TestDropQueue: a queue that is gone has no settings any more.
+func TestDropQueue(t *testing.T) {
+	s := New(Config{})
+	s.SetQueue(1, QueueSettings{Paused: true, Priority: 3})
+	s.DefineShape(1, command(1))
+	s.SetWorker(1, agent(1))
+	s.Push(1, Item{Seq: 1})
+	wantPlaced(t, pass(t, s, at(0)))
+	s.DropQueue(1)
+	wantPlaced(t, pass(t, s, at(0)), place{1, 1})
+	s.DropShape(1)
+	if len(s.queues) != 1 {
+		t.Fatal("a queue was forgotten while a job of it runs")
+	}
+	s.Release(1)
+	if len(s.queues)+len(s.lanes)+len(s.held) != 0 || len(s.classes) != 1 {
+		t.Fatalf("left over: %d queues, %d lanes, %d held, %d classes", len(s.queues), len(s.lanes), len(s.held), len(s.classes))
+	}
+}
+
+// TestHoldMoves: a second hold of a job replaces the first, wherever it is.
+func TestHoldMoves(t *testing.T) {
+	s := New(Config{})
+	s.DefineShape(1, command(1))
+	s.SetWorker(1, agent(1))
+	s.SetWorker(2, agent(1))
+	s.Hold(Held{Seq: 1, Shape: 1, Worker: 1})
+	s.Hold(Held{Seq: 1, Shape: 1, Worker: 2})
+	s.Push(1, Item{Seq: 2})
 	wantPlaced(t, pass(t, s, at(0)), place{2, 1})
 }
