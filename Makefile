@@ -13,6 +13,7 @@ TOOL := CGO_ENABLED=0 go tool -modfile=tools/go.mod
 E2E := ./internal/e2e/...
 FUZZTIME ?= 20s
 SOAK ?= 20m
+SOAKJOBS ?= 50000
 
 .PHONY: help build demo test lint format vet generate generated unit e2e soak fuzz bench cover clean
 
@@ -50,11 +51,11 @@ unit: ## The tests of all packages, with the race detector.
 	CGO_ENABLED=1 go test -race -timeout 15m $$(go list ./... | grep -v /internal/e2e)
 
 e2e: ## The real binary, its processes killed in the middle of their work.
-	@scripts/need go cc
-	CGO_ENABLED=1 go test -count=1 -timeout 15m $(E2E)
+	@scripts/need go
+	CGO_ENABLED=0 go test -count=1 -timeout 15m $(E2E)
 
 soak: ## The end-to-end chaos for as long as SOAK says (20m).
-	MUSTER_SOAK=$(SOAK) go test -count=1 -timeout 0 -v $(E2E)
+	CGO_ENABLED=0 go test -count=1 -timeout 0 -v -run Chaos $(E2E) -args -chaos=$(SOAK) -jobs=$(SOAKJOBS)
 
 fuzz: ## Every fuzz test for FUZZTIME (20s).
 	@scripts/fuzz $(FUZZTIME)

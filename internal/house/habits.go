@@ -28,7 +28,7 @@ func (m *Module) Naming() []Violation {
 		case len(docs) > 1:
 			found = append(found, Violation{p.Dir, 0, "has a package comment in " + strings.Join(docs, " and ") + "; keep one"})
 		}
-		if p.Name != "main" && !p.has(p.Name+".go") {
+		if p.Name != "main" && !p.onlyDoc() && !p.has(p.Name+".go") {
 			found = append(found, Violation{p.Dir, 0, "has no " + p.Name + ".go; the file named after the package holds its main type"})
 		}
 	}
@@ -44,6 +44,12 @@ func (p *Package) docs() []string {
 		}
 	}
 	return docs
+}
+
+// onlyDoc reports whether a package consists of tests and of doc.go, which says
+// what they are for.
+func (p *Package) onlyDoc() bool {
+	return !slices.ContainsFunc(p.Files, func(f *File) bool { return !f.Test && path.Base(f.Name) != "doc.go" })
 }
 
 func (p *Package) has(base string) bool {

@@ -1,0 +1,2 @@
+// Package e2e has nothing but tests, which is no fault.
+package e2e
