@@ -16,7 +16,7 @@ func (n *Namespace) Attach(ctx context.Context, r AttachRequest) (*Session, erro
 	if err := checkAgent(&r.Worker); err != nil {
 		return nil, err
 	}
-	s := &Session{ns: n, name: r.Worker.Name, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+	s := &Session{ns: n, name: r.Worker.Name, notify: r.Wake, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 	_, err := call(ctx, n, urgent, func(w *writer) (struct{}, error) { return struct{}{}, w.attach(s, &r) })
 	if err != nil {
 		return nil, err

@@ -24,6 +24,9 @@ type AttachRequest struct {
 	Prefetch int
 	// Clock is the agent's clock reading (CLOCK_BOOTTIME, nanoseconds).
 	Clock int64
+	// Wake, if set, is called when there may be something for Take. It must not
+	// block, nor call the session.
+	Wake func()
 }
 
 // Beat is an agent's heartbeat.
@@ -113,6 +116,7 @@ type Session struct {
 	mu     sync.Mutex
 	out    Orders
 	wake   chan struct{}
+	notify func()
 	closed bool
 	gone   chan struct{} // closed with the session
 }
@@ -135,6 +139,9 @@ func (s *Session) push(add func(*Orders)) {
 }
 
 func (s *Session) signal() {
+	if s.notify != nil {
+		s.notify()
+	}
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -150,11 +157,8 @@ func (s *Session) end(err error) {
 // jobs are read here, so that no writer ever waits for them.
 func (s *Session) Recv(ctx context.Context) (*Orders, error) {
 	for {
-		if o := s.next(); o != nil {
-			if err := s.ns.fillAssignments(o.Assign); err != nil {
-				return nil, err
-			}
-			return o, nil
+		if o, err := s.Take(); o != nil || err != nil {
+			return o, err
 		}
 		select {
 		case <-s.wake:
@@ -162,6 +166,16 @@ func (s *Session) Recv(ctx context.Context) (*Orders, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// Take is Recv without waiting: nil when there are no orders. Like Recv it is
+// called from one goroutine at a time.
+func (s *Session) Take() (*Orders, error) {
+	o := s.next()
+	if o == nil {
+		return nil, nil
+	}
+	return o, s.ns.fillAssignments(o.Assign)
 }
 
 func (s *Session) next() *Orders {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -30,8 +31,9 @@ const (
 
 type attachStream = grpc.BidiStreamingServer[v1.AttachRequest, v1.AttachResponse]
 
-// Attach is an agent's session: one goroutine reads what the agent says, this
-// one tells it what the engine wants.
+// Attach is an agent's session. Its one goroutine hears what the agent says; what
+// the engine wants is told by another that lives only while there is something:
+// there are ten thousand sessions, and most are silent most of the time.
 func (s *agentsService) Attach(stream attachStream) error {
 	ctx := stream.Context()
 	first, err := stream.Recv()
@@ -45,24 +47,25 @@ func (s *agentsService) Attach(stream attachStream) error {
 	if err != nil {
 		return err
 	}
-	r, err := attachRequest(first.Hello)
+	r, err := attachRequest(first)
 	if err != nil {
 		return err
 	}
-	session, err := ns.Attach(ctx, r)
-	if err != nil {
+	t := &teller{stream: stream, clock: r.Clock, telling: true}
+	t.idle.L = &t.mu
+	r.Wake = t.wake
+	if t.session, err = ns.Attach(ctx, r); err != nil {
 		return err
 	}
-	defer session.Close()
-	welcome := &v1.Welcome{Worker: r.Worker.Name, Settings: agentSettings(), Epoch: session.Epoch(), Version: s.cfg.Version}
+	defer t.session.Close()
+	welcome := &v1.Welcome{Worker: r.Worker.Name, Settings: agentSettings(), Epoch: t.session.Epoch(), Version: s.cfg.Version}
 	if err := stream.Send(&v1.AttachResponse{Welcome: welcome}); err != nil {
 		return err
 	}
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	first.Hello = nil
-	go func() { end(hear(ctx, stream, session, first)) }()
-	if err := tell(ctx, stream, session, r.Clock); !errors.Is(err, io.EOF) {
+	go t.tell()
+	defer t.stop()
+	first.Hello, first.Reports = nil, nil // they are in r
+	if err := hear(ctx, stream, t.session, first); !errors.Is(err, io.EOF) {
 		return err
 	}
 	return nil // the agent left in order
@@ -75,15 +78,22 @@ func agentSettings() *v1.AgentSettings {
 	}
 }
 
-func attachRequest(h *v1.Hello) (engine.AttachRequest, error) {
+// attachRequest reads the first message: who the agent is, and what it could not
+// report before, which counts before anything is concluded from what it has.
+func attachRequest(m *v1.AttachRequest) (engine.AttachRequest, error) {
+	h := m.Hello
 	w, err := api.FromHello(h)
+	if err != nil {
+		return engine.AttachRequest{}, err
+	}
+	reports, err := numbered(m.Reports)
 	if err != nil {
 		return engine.AttachRequest{}, err
 	}
 	w.Name = agentName(h)
 	r := engine.AttachRequest{
 		Worker: w, PredecessorEnded: h.Superseded, Prefetch: int(h.Prefetch), Clock: h.Clock,
-		Held: make([]engine.Ref, len(h.Held)),
+		Reports: reports, Held: make([]engine.Ref, len(h.Held)),
 	}
 	for i, a := range h.Held {
 		r.Held[i] = refOf(a)
@@ -132,13 +142,9 @@ func hearOne(ctx context.Context, session *engine.Session, m *v1.AttachRequest) 
 	// Reports first: an end in this message may be of an attempt that the
 	// heartbeat would else renew.
 	if len(m.Reports) > 0 {
-		reports := make([]engine.Numbered, len(m.Reports))
-		for i, rm := range m.Reports {
-			r, err := readReport(rm)
-			if err != nil {
-				return err
-			}
-			reports[i] = engine.Numbered{Number: rm.Id, Report: r}
+		reports, err := numbered(m.Reports)
+		if err != nil {
+			return err
 		}
 		if err := session.Report(ctx, reports); err != nil {
 			return err
@@ -157,27 +163,98 @@ func hearOne(ctx context.Context, session *engine.Session, m *v1.AttachRequest) 
 	return session.Beat(ctx, beat)
 }
 
+func numbered(messages []*v1.Report) ([]engine.Numbered, error) {
+	reports := make([]engine.Numbered, len(messages))
+	for i, m := range messages {
+		r, err := readReport(m)
+		if err != nil {
+			return nil, err
+		}
+		reports[i] = engine.Numbered{Number: m.Id, Report: r}
+	}
+	return reports, nil
+}
+
 func readBeat(m *v1.Heartbeat) (engine.Beat, error) {
 	until, err := api.ToTime("until", m.Until)
 	return engine.Beat{Clock: m.Clock, Prefetch: int(m.Prefetch), Draining: m.Draining, Until: until}, err
 }
 
-// tell passes on the engine's orders until the session ends.
-func tell(ctx context.Context, stream attachStream, session *engine.Session, clock int64) error {
+// teller tells an agent the engine's orders.
+type teller struct {
+	session *engine.Session
+	stream  attachStream
+	clock   int64 // the newest reading of the agent's clock that was processed
+
+	mu      sync.Mutex
+	telling bool // a goroutine is telling
+	again   bool // it has to look again before it ends
+	stopped bool
+	idle    sync.Cond
+}
+
+// wake is called by the engine when there may be orders.
+func (t *teller) wake() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.stopped:
+	case t.telling:
+		t.again = true
+	default:
+		t.telling = true
+		go t.tell()
+	}
+}
+
+// tell passes on orders until there are no more.
+func (t *teller) tell() {
 	for {
-		o, err := session.Recv(ctx)
+		o, err := t.session.Take()
+		if err == nil && o != nil {
+			err = t.pass(o)
+		}
 		if err != nil {
+			endStream(t.stream.Context(), err)
+		}
+		if (o == nil || err != nil) && t.done(err != nil) {
+			return
+		}
+	}
+}
+
+func (t *teller) pass(o *engine.Orders) error {
+	t.clock = max(t.clock, o.Renewed)
+	if m := orders(o, t.clock); proto.Size(m) > 0 {
+		if err := t.stream.Send(m); err != nil {
 			return err
 		}
-		clock = max(clock, o.Renewed)
-		if m := orders(o, clock); proto.Size(m) > 0 {
-			if err := stream.Send(m); err != nil {
-				return err
-			}
-		}
-		if o.Closed != nil {
-			return o.Closed
-		}
+	}
+	return o.Closed
+}
+
+// done ends the telling, unless there is something again.
+func (t *teller) done(failed bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = t.stopped || failed
+	if t.again && !t.stopped {
+		t.again = false
+		return false
+	}
+	t.telling = false
+	t.idle.Broadcast()
+	return true
+}
+
+// stop waits until nothing is being told any more: the stream must not be used
+// after its end.
+func (t *teller) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = true
+	for t.telling {
+		t.idle.Wait()
 	}
 }
 

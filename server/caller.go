@@ -14,18 +14,24 @@ import (
 
 type callerKey struct{}
 
-// withCaller notes who calls.
-func withCaller(ctx context.Context, h *token.Holder) context.Context {
-	return context.WithValue(ctx, callerKey{}, h)
+// call is who calls, and for a stream what ends it. The context of an admitted
+// call has one.
+type call struct {
+	*token.Holder
+	// cancel ends the stream's context.
+	cancel context.CancelCauseFunc
+	// drop releases the timer of a token that expires.
+	drop context.CancelFunc
 }
+
+func callOf(ctx context.Context) *call { return ctx.Value(callerKey{}).(*call) }
 
 // callerOf is who calls. Every method that needs a token has one.
-func callerOf(ctx context.Context) *token.Holder {
-	return ctx.Value(callerKey{}).(*token.Holder)
-}
+func callerOf(ctx context.Context) *token.Holder { return callOf(ctx).Holder }
 
 // admit finds out who calls a method, and whether they may, from the head of a
-// request: nothing of its body is read for somebody unknown.
+// request: nothing of its body is read for somebody unknown. The context it
+// returns is that of the stream, which the server can end by it.
 func (s *Server) admit(ctx context.Context, info *tap.Info) (context.Context, error) {
 	if public[info.FullMethodName] {
 		return ctx, nil
@@ -40,8 +46,17 @@ func (s *Server) admit(ctx context.Context, info *tap.Info) (context.Context, er
 	if err != nil {
 		return ctx, api.Status(err)
 	}
-	return withCaller(ctx, h), nil
+	c := &call{Holder: h}
+	if s.streaming[info.FullMethodName] {
+		ctx, c.cancel = context.WithCancelCause(ctx)
+		if !h.Expires.IsZero() {
+			ctx, c.drop = context.WithDeadlineCause(ctx, h.Expires, errExpired)
+		}
+	}
+	return context.WithValue(ctx, callerKey{}, c), nil
 }
+
+var errExpired = job.Errorf(job.Unauthenticated, "the token expired; ask for a new one")
 
 // bearer is the token of an Authorization header; another scheme has none.
 func bearer(values []string) string {

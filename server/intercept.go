@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/muster-queue/muster/api"
 	v1 "github.com/muster-queue/muster/api/muster/v1"
@@ -31,46 +33,39 @@ func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerI
 	return answer, api.Status(err)
 }
 
-// streaming is around every stream. The stream ends when its token does.
-func (s *Server) streaming(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
+// stream is around every stream. It ends when its token does, and when the
+// server stops; an agent's ends by itself then, after the agent was told.
+func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	defer s.recovered(info.FullMethod, &err)
 	if public[info.FullMethod] {
 		return handle(srv, stream)
 	}
-	h := callerOf(stream.Context())
-	ctx, end := context.WithCancelCause(stream.Context())
-	defer end(nil)
-	if !h.Expires.IsZero() {
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadlineCause(ctx, h.Expires, errExpired)
-		defer stop()
+	c := callOf(stream.Context())
+	end := func(why error) { endStream(stream.Context(), why) }
+	defer c.OnRevoke(end)()
+	if c.drop != nil {
+		defer c.drop()
 	}
-	defer h.OnRevoke(end)()
-	defer s.streams.add(end)()
-	err = handle(srv, &serverStream{ServerStream: stream, ctx: ctx})
-	if cause := context.Cause(ctx); cause != nil && stream.Context().Err() == nil {
-		err = cause // the token ended, or the server does
+	if info.FullMethod != v1.Agents_Attach_FullMethodName {
+		defer s.streams.add(end)()
+	}
+	err = handle(srv, stream)
+	// Why the server ended the stream says more than that it was cancelled.
+	var why *job.Error
+	if errors.As(context.Cause(stream.Context()), &why) {
+		err = why
 	}
 	return api.Status(err)
 }
 
-var errExpired = job.Errorf(job.Unauthenticated, "the token expired; ask for a new one")
-
-// serverStream is a stream that ends with its context.
-type serverStream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s *serverStream) Context() context.Context { return s.ctx }
-
-// RecvMsg refuses to go on after the end of the context, which the stream below
-// does not know of.
-func (s *serverStream) RecvMsg(m any) error {
-	if err := s.ServerStream.RecvMsg(m); err != nil {
-		return err
+// endStream ends a stream from outside its handler, which may be waiting for the
+// client. The status goes first: gRPC itself would say no more than "cancelled".
+func endStream(ctx context.Context, why error) {
+	type finisher interface{ WriteStatus(*status.Status) error }
+	if f, ok := grpc.ServerTransportStreamFromContext(ctx).(finisher); ok {
+		_ = f.WriteStatus(status.Convert(api.Status(why)))
 	}
-	return context.Cause(s.ctx)
+	callOf(ctx).cancel(why)
 }
 
 // recovered turns a panic into an internal error: a defect in the answer to one

@@ -20,7 +20,7 @@ import (
 // Buffers of a connection: small, for there may be ten thousand agents; those
 // of writes are shared, since most connections are silent most of the time.
 const (
-	readBuffer   = 4 << 10
+	readBuffer   = 2 << 10
 	writeBuffer  = 16 << 10
 	memoryBuffer = 256 << 10
 )
@@ -143,7 +143,7 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.InTapHandle(s.admit),
 		grpc.UnaryInterceptor(s.unary),
-		grpc.StreamInterceptor(s.streaming),
+		grpc.StreamInterceptor(s.stream),
 		grpc.MaxRecvMsgSize(s.cfg.MaxMessage),
 		grpc.MaxSendMsgSize(s.cfg.MaxMessage),
 		grpc.MaxConcurrentStreams(s.cfg.MaxStreams),

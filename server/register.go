@@ -61,6 +61,12 @@ func (s *Server) register() {
 	v1.RegisterServerServer(s.grpc, &serverService{Server: s})
 	v1.RegisterTokensServer(s.grpc, &tokensService{Server: s})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
+	s.streaming = map[string]bool{}
+	for service, info := range s.grpc.GetServiceInfo() {
+		for _, m := range info.Methods {
+			s.streaming["/"+service+"/"+m.Name] = m.IsClientStream || m.IsServerStream
+		}
+	}
 }
 
 // namespace is the running namespace that a caller means and may use.

@@ -42,10 +42,12 @@ type Server struct {
 	// restored: the store was absent and was made from the backup.
 	restored bool
 
-	rates   *rates
-	places  chan struct{}
-	streams streams
-	parked  parked
+	// streaming are the methods with streams.
+	streaming map[string]bool
+	rates     *rates
+	places    chan struct{}
+	streams   streams
+	parked    parked
 	// watchers are the callers that watch or wait at present.
 	watchers atomic.Int64
 	drains   drains
