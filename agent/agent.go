@@ -177,8 +177,9 @@ func (a *Agent) hello(d *desk) *v1.Hello {
 		Namespace: a.cfg.Namespace, Machine: a.home.Machine, Boot: a.home.Boot, Dir: a.home.Dir,
 		Incarnation: a.home.Incarnation, Session: a.home.ID, Host: a.host, Pid: int32(os.Getpid()),
 		Labels: a.labels, Capacity: a.caps, Held: d.held(),
-		// Taking the directory over has ended all that came before, and made sure.
-		Superseded: true,
+		// Taking the directory over has ended all that came before, and made sure,
+		// unless it came from another machine.
+		Superseded: a.home.Proven,
 		Clock:      int64(home.Now()), Prefetch: uint32(d.prefetch.wanted),
 		Until: untilMessage(a.cfg.Until),
 	}

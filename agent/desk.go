@@ -52,6 +52,8 @@ const (
 	// lastReports is how long an agent that leaves waits for its last reports to
 	// be acknowledged; they are in the spool in any case.
 	lastReports = 5 * time.Second
+	// pruneEvery is how often directories and outputs whose time is over go.
+	pruneEvery = time.Hour
 )
 
 func newDesk(a *Agent) (*desk, error) {
@@ -74,8 +76,11 @@ func (d *desk) work(ctx context.Context) error {
 	go d.link.run(links)
 	beats := time.NewTimer(d.beat)
 	starts := time.NewTimer(time.Hour)
+	prunes := time.NewTicker(pruneEvery)
 	defer beats.Stop()
 	defer starts.Stop()
+	defer prunes.Stop()
+	go d.a.runner.Prune(time.Now())
 	quit := ctx.Done()
 	for !d.finished() {
 		select {
@@ -96,6 +101,8 @@ func (d *desk) work(ctx context.Context) error {
 		case <-beats.C:
 			d.heartbeat()
 			beats.Reset(d.beat)
+		case now := <-prunes.C:
+			go d.a.runner.Prune(now)
 		case <-quit:
 			quit = nil
 			d.leave(nil)

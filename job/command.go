@@ -131,14 +131,20 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
+// blanks separate words.
+const blanks = " \t\r\n\v\f"
+
 // Kind is the requirement group a command has when none is given: the base name
 // of its first word, or none when that cannot be a name.
 func (c *Command) Kind() string {
 	first := ""
 	if len(c.Argv) > 0 {
 		first = c.Argv[0]
-	} else if f := strings.Fields(c.Line); len(f) > 0 {
-		first = f[0]
+	} else {
+		first, _, _ = strings.Cut(strings.TrimLeft(c.Line, blanks), " ")
+		if i := strings.IndexAny(first, blanks); i >= 0 {
+			first = first[:i]
+		}
 	}
 	if first == "" {
 		return ""

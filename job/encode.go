@@ -1,6 +1,8 @@
 package job
 
 import (
+	"bytes"
+
 	"github.com/fxamacker/cbor/v2"
 )
 
@@ -9,7 +11,7 @@ import (
 const formatCBOR = 1
 
 var (
-	encMode = must(cbor.EncOptions{Time: cbor.TimeUnixMicro}.EncMode())
+	encMode = must(cbor.EncOptions{Time: cbor.TimeUnixMicro}.UserBufferEncMode())
 	// Command lines, file names and keys are bytes to the system, UTF-8 or not.
 	decMode = must(cbor.DecOptions{MaxArrayElements: 1 << 20, MaxNestedLevels: 64, UTF8: cbor.UTF8DecodeInvalid}.DecMode())
 )
@@ -23,11 +25,11 @@ func must[T any](v T, err error) T {
 
 // Encode appends the stored form of v (a Job, an Attempt, any row) to b.
 func Encode(b []byte, v any) ([]byte, error) {
-	body, err := encMode.Marshal(v)
-	if err != nil {
+	buf := bytes.NewBuffer(append(b, formatCBOR))
+	if err := encMode.MarshalToBuffer(v, buf); err != nil {
 		return nil, Errorf(Internal, "encode %T: %w", v, err)
 	}
-	return append(append(b, formatCBOR), body...), nil
+	return buf.Bytes(), nil
 }
 
 // Decode reads the stored form of v; an unknown format is a Damaged error.

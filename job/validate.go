@@ -3,6 +3,7 @@ package job
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -85,7 +86,7 @@ func (j *Job) checkLists() error {
 	if n := len(j.Labels) + len(j.Prefer) + len(j.Limits) + len(j.DepGroups); n > MaxList {
 		return Errorf(Invalid, "labels, limits and dependency groups: %d together; at most %d", n, MaxList)
 	}
-	for _, l := range append(append(Labels{}, j.Labels...), j.Prefer...) {
+	for _, l := range slices.Concat(j.Labels, j.Prefer) {
 		if k, _, ok := strings.Cut(l, ":"); !ok || k == "" {
 			return Errorf(Invalid, "label %q is not of the form key:value", l)
 		}
@@ -141,10 +142,12 @@ func (c *Command) Validate() error {
 	if size > MaxJob {
 		return Errorf(Invalid, "command: %d bytes; at most %d", size, MaxJob)
 	}
-	texts := append(append([]string{c.Line, c.Dir, c.Shell, c.User, c.UnixGroup, c.Image}, c.Argv...), c.Env...)
-	for _, t := range texts {
-		if strings.IndexByte(t, 0) >= 0 {
-			return Errorf(Invalid, "command: contains a NUL byte, which no command line can carry")
+	words := [...]string{c.Line, c.Dir, c.Shell, c.User, c.UnixGroup, c.Image}
+	for _, texts := range [...][]string{words[:], c.Argv, c.Env} {
+		for _, t := range texts {
+			if strings.IndexByte(t, 0) >= 0 {
+				return Errorf(Invalid, "command: contains a NUL byte, which no command line can carry")
+			}
 		}
 	}
 	if c.Grace < 0 || c.Grace > time.Hour {
@@ -191,8 +194,21 @@ func checkText(field, s string) error {
 	if len(s) > MaxName {
 		return Errorf(Invalid, "%s: %d bytes; at most %d", field, len(s), MaxName)
 	}
+	if plainASCII(s) {
+		return nil
+	}
 	if !utf8.ValidString(s) || strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0 {
 		return Errorf(Invalid, "%s: %s has control characters or is not UTF-8", field, fmt.Sprintf("%.40q", s))
 	}
 	return nil
+}
+
+// plainASCII is the usual case, decided quickly: there are millions of jobs.
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
