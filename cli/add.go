@@ -88,7 +88,7 @@ func (s *submitted) sentence() string {
 		text string
 	}{
 		{s.Added.Added, "added"}, {s.Replaced, "replaced"}, {s.Rerun, "to run again"}, {s.Existed, "there already"},
-		{s.Kicked, "of them to be retried"}, {s.Refused, "refused"}, {s.Bad, "bad"},
+		{s.Kicked, "to be tried again"}, {s.Refused, "refused"}, {s.Bad, "bad"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.text))

@@ -125,7 +125,7 @@ func (a *app) printOutcome(o *client.Outcome) {
 	} else if o.State != job.Complete {
 		colour = output.NoColour
 	}
-	fmt.Fprintf(a.out, "%s  %s\n", a.out.Paint(output.Bold, plural(o.Count, "job")), a.out.Paint(colour, outcomeText(o)))
+	fmt.Fprintf(a.out, "%s %s\n", a.out.Paint(output.Bold, plural(o.Count, "job")), a.out.Paint(colour, outcomeText(o)))
 	for _, i := range o.Jobs {
 		fmt.Fprintf(a.out, "  %s  %s\n", a.out.Paint(output.Cyan, shortened(i.Key)), output.Clean(commandText(i)))
 		for _, line := range a.evidence(i) {

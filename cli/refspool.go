@@ -63,7 +63,9 @@ func (s *refSpool) pages(do func([]client.Ref) error) error {
 	}
 }
 
+// readPage reads the next jobs, each once: identical lines are one job.
 func readPage(r *bufio.Reader) (page []client.Ref, err error) {
+	seen := make(map[client.Ref]bool, pageOfRefs)
 	for len(page) < pageOfRefs {
 		queue, err := readText(r)
 		if err != nil {
@@ -73,7 +75,11 @@ func readPage(r *bufio.Reader) (page []client.Ref, err error) {
 		if err != nil {
 			return page, err
 		}
-		page = append(page, client.Ref{Queue: queue, Key: job.Key(key)})
+		ref := client.Ref{Queue: queue, Key: job.Key(key)}
+		if !seen[ref] {
+			seen[ref] = true
+			page = append(page, ref)
+		}
 	}
 	return page, nil
 }

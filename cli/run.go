@@ -77,7 +77,7 @@ func (s *submission) run(ctx context.Context, l *link, args []string) error {
 
 // tell says what was added, when that is not obvious.
 func (s *submission) tell(sum *submitted, args []string) {
-	if sum.Existed+sum.Rerun+sum.Refused+sum.Bad == 0 {
+	if sum.Existed+sum.Kicked+sum.Rerun+sum.Refused+sum.Bad == 0 {
 		return
 	}
 	s.app.say("%s", sum.sentence())
