@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/muster-queue/muster/job"
 	"golang.org/x/sys/unix"
+
+	"github.com/muster-queue/muster/job"
 )
 
 // load is a number of jobs, shapes and workers as a benchmark wants them.
