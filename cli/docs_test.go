@@ -9,18 +9,44 @@ import (
 	"testing"
 )
 
-// TestFirstSteps types what docs/getting-started.md shows, and compares what is
-// seen: "…" stands for anything on a line.
-func TestFirstSteps(t *testing.T) {
-	page, err := os.ReadFile("../docs/getting-started.md")
+// TestPages types what pages for users show, and compares what is seen: "…" stands
+// for anything on a line.
+func TestPages(t *testing.T) {
+	for _, name := range []string{"../README.md", "../docs/getting-started.md"} {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			page, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shell := newTerminal(t, t.TempDir())
+			list := steps(string(page))
+			for _, s := range list {
+				if got := shell(s.command); !s.matches(got) {
+					t.Fatalf("$ %s\n--- the page has\n%s\n--- but one sees\n%s", s.command, s.output, got)
+				}
+			}
+			if len(list) == 0 {
+				t.Error("the page shows nothing")
+			}
+		})
+	}
+}
+
+// TestLinksOfPages follows the links between pages.
+func TestLinksOfPages(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	shell := newTerminal(t, dir)
-	for _, s := range steps(string(page)) {
-		if got := shell(s.command); !s.matches(got) {
-			t.Fatalf("$ %s\n--- the page has\n%s\n--- but one sees\n%s", s.command, s.output, got)
+	for _, name := range append(pages, "../README.md") {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^):# ]+)[^)]*\)`).FindAllSubmatch(page, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), string(m[1]))); err != nil {
+				t.Errorf("%s links to %s, which is not there", name, m[1])
+			}
 		}
 	}
 }
