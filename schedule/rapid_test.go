@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/muster-queue/muster/job"
 	"pgregory.net/rapid"
+
+	"github.com/muster-queue/muster/job"
 )
 
 // twin drives a Scheduler and the model with the same commands.
