@@ -51,8 +51,7 @@ func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 	}
 	err = handle(srv, stream)
 	// Why the server ended the stream says more than that it was cancelled.
-	var why *job.Error
-	if errors.As(context.Cause(stream.Context()), &why) {
+	if why, ok := errors.AsType[*job.Error](context.Cause(stream.Context())); ok {
 		err = why
 	}
 	return api.Status(err)

@@ -36,7 +36,7 @@ func (s *jobsService) WatchJobs(m *v1.WatchJobsRequest, stream watchStream) erro
 	}
 	s.watchers.Add(1)
 	defer s.watchers.Add(-1)
-	w := &watcher{ns: ns, request: m, stream: stream}
+	w := &watcher{ns: ns, request: m, stream: stream, at: m.From}
 	switch m.Level {
 	case "", "counts":
 		return w.watchCounts(ctx, from)
@@ -70,6 +70,9 @@ type watcher struct {
 	ns      *engine.Namespace
 	request *v1.WatchJobsRequest
 	stream  watchStream
+	// at is the position before what is being sent: who breaks off in the middle
+	// gets the rest again with some of what came before.
+	at string
 }
 
 // tell sends a batch of events in order, those that are watched.
@@ -84,6 +87,7 @@ func (w *watcher) tell(ctx context.Context, b *engine.WatchBatch) error {
 			m.Events = append(m.Events, e)
 		}
 		if len(m.Events) == maxEvents {
+			m.Position = w.at
 			if err := w.stream.Send(m); err != nil {
 				return err
 			}
@@ -94,7 +98,8 @@ func (w *watcher) tell(ctx context.Context, b *engine.WatchBatch) error {
 	if err != nil {
 		return err
 	}
-	m.Counts, m.Position = counts, cursorText(b.Next)
+	w.at = cursorText(b.Next)
+	m.Counts, m.Position = counts, w.at
 	return w.stream.Send(m)
 }
 
