@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"strconv"
@@ -60,7 +61,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	if err != nil {
 		return 0, job.Errorf(job.Unavailable, "read a process's time: %w", err)
 	}
-	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 	user, err1 := strconv.ParseInt(f[11], 10, 64)
 	system, err2 := strconv.ParseInt(f[12], 10, 64)
 	if err1 != nil || err2 != nil {

@@ -104,9 +104,6 @@ func (s *Store) Index(ctx context.Context, name string) error {
 func (n *shared) indexAll(ctx context.Context) error {
 	n.segments.work.Lock()
 	defer n.segments.work.Unlock()
-	if last := n.last.Load(); last != nil {
-		last.visible()
-	}
 	db, err := n.store.database()
 	if err != nil {
 		return err
@@ -152,6 +149,9 @@ func (s *segments) list() []*segment {
 // indexNext writes a segment of the next history records.
 func (n *shared) indexNext(db *database, first uint64) error {
 	from, to := n.reach.Load(), n.ended.Load()
+	if last := n.last.Load(); last != nil { // not earlier than the one ended is of
+		last.visible()
+	}
 	entries, full, err := n.unindexed(db, max(from, first))
 	if err != nil {
 		return err
@@ -325,7 +325,7 @@ func (n *shared) readSegments(db *database) error {
 	var all []*segment
 	var unfinished []uint64
 	from := n.id.key(nil, kindSegment)
-	err := db.scan(from, after(from), func(key, value []byte) error {
+	err := db.scan(from, after(from), func(_, value []byte) error {
 		seg := &segment{}
 		if err := job.Decode(value, seg); err != nil {
 			return err
