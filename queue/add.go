@@ -242,6 +242,9 @@ func (s *State) revive(slot uint32, r *rec, p *Prepared) Added {
 	r.place = place(s.newSeq(), p.Job, q)
 	t := s.tries.at(r.try)
 	t.failures, t.losses = 0, 0
+	if r.state == job.Lost {
+		s.workers.rows[t.worker].lost++
+	}
 	s.count(r, +1)
 	s.event(r, job.Absent, r.state, CauseAdd)
 	return Added{Status: AddedNew, Seq: r.seq, State: r.state}

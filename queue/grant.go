@@ -175,7 +175,6 @@ func (s *State) Start(ref Ref, at job.Time) (Renewal, error) {
 		if r.mark == job.MarkWithdrawn {
 			r.mark = job.MarkNone
 		}
-		s.unlose(r, t)
 		s.move(slot, r, job.Running, CauseStart)
 		if r.flags&job.FlagPrefetched != 0 {
 			r.flags &^= job.FlagPrefetched

@@ -162,7 +162,7 @@ func (s *State) loadedWorker(slot uint32, w *worker) {
 			t.deadline = max(s.clock().Add(t.lease), w.hold)
 			s.timers.set(t.timer, i, s.leaseEnd(w, t))
 		}
-		if r.state == job.Lost {
+		if r.state == job.Lost && !r.ghost() {
 			w.lost++
 		}
 		s.feedJob(FeedHold, r)

@@ -90,9 +90,10 @@ func (s *State) unhold(r *rec, t *try) {
 	r.flags &^= job.FlagPrefetched
 }
 
-// unlose: the job is not lost any more, as far as its worker's count goes.
+// unlose: the job is not lost any more, as far as its worker's count goes, which
+// has no ghosts in it.
 func (s *State) unlose(r *rec, t *try) {
-	if r.state == job.Lost {
+	if r.state == job.Lost && !r.ghost() {
 		s.workers.rows[t.worker].lost--
 	}
 }
@@ -190,9 +191,7 @@ func (s *State) rise(slot uint32, w *worker) {
 		r := s.recs.at(t.job)
 		s.timers.remove(t.timer)
 		switch {
-		case r.state != job.Lost:
-		case r.ghost():
-			w.lost++
+		case r.state != job.Lost || r.ghost():
 		case t.started == 0:
 			s.move(t.job, r, job.Reserved, CauseHeard)
 		default:
@@ -207,7 +206,7 @@ func (s *State) rise(slot uint32, w *worker) {
 // puller's attempts no more than it says, and of an agent's not at all, unless it
 // was taken for silent.
 func (s *State) signOfLife(t *try) {
-	if w := s.workers.rows[t.worker]; !w.Agent || w.silent {
+	if w := s.workers.rows[t.worker]; !w.Agent || w.silent || w.lost > 0 {
 		s.hear(t.worker, w)
 	}
 }

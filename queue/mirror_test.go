@@ -63,6 +63,7 @@ func checkInvariants(t fataler, s *State, m *mirror) {
 	groups, queues := map[uint32]job.Counts{}, map[*queueRow]job.Counts{}
 	var ready, held, bytes, jobs int64
 	var timed, ending int32
+	lost, heldBy := map[uint32]int{}, map[uint32]int{}
 	add := func(c job.Counts, st job.State) job.Counts { c[st]++; return c }
 	for seq := job.Seq(0); seq < s.meta.NextSeq; seq++ {
 		slot := s.bySeq.find(seq)
@@ -93,6 +94,12 @@ func checkInvariants(t fataler, s *State, m *mirror) {
 			if t1.timer != 0 && r.state != job.Delayed && !r.state.Held() || t1.end != 0 && !r.state.Held() || r.state == job.Delayed && t1.timer == 0 {
 				t.Fatalf("job %d is %v, with timer %d and end %d", seq, r.state, t1.timer, t1.end)
 			}
+			if r.state.Held() {
+				heldBy[t1.worker]++
+			}
+			if r.state == job.Lost && !r.ghost() {
+				lost[t1.worker]++
+			}
 			timed, ending = timed+min(t1.timer, 1), ending+min(t1.end, 1)
 		}
 		if r.ghost() {
@@ -105,6 +112,11 @@ func checkInvariants(t fataler, s *State, m *mirror) {
 	}
 	if ready != int64(len(m.ready)) || held != int64(len(m.held)) {
 		t.Fatalf("the scheduler has %d ready and %d held jobs, the state %d and %d", len(m.ready), len(m.held), ready, held)
+	}
+	for slot, w := range s.workers.rows {
+		if w != nil && (w.lost != lost[uint32(slot)] || w.held != heldBy[uint32(slot)]) {
+			t.Fatalf("worker %d counts %d held and %d lost, recounted %d and %d", w.ID, w.held, w.lost, heldBy[uint32(slot)], lost[uint32(slot)])
+		}
 	}
 	if timed != s.timers.n || ending != s.ends.n {
 		t.Fatalf("%d timers and %d ends, jobs have %d and %d", s.timers.n, s.ends.n, timed, ending)

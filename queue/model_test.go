@@ -287,8 +287,11 @@ func (m *model) begin(j *mjob, a job.AttemptID) bool {
 }
 
 func (m *model) wakeUp(j *mjob) {
-	if w := m.workers[j.worker]; w.agent && w.silent {
-		m.hear(j.worker)
+	w := m.workers[j.worker]
+	for _, o := range m.jobs { // or lost it was when the namespace was loaded
+		if w.agent && (w.silent || o.worker == j.worker && o.state == job.Lost && !o.ghost) {
+			m.hear(j.worker)
+		}
 	}
 }
 

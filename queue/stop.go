@@ -111,6 +111,7 @@ func (s *State) Delete(seq job.Seq, force bool) error {
 	s.event(r, r.state, job.Absent, CauseDelete)
 	if r.state.Held() && s.workers.rows[s.tries.at(r.try).worker].Agent && !s.overdue(r) {
 		s.count(r, -1)
+		s.unlose(r, s.tries.at(r.try))
 		s.order(slot, r, OrderStop, job.MarkDeleted)
 		return nil
 	}

@@ -91,7 +91,7 @@ var transitions = []transition{
 
 	{states(job.Ready), job.Reserved, CauseGrant, ""},
 	{states(job.Ready), job.Buried, CauseGrant, "the queue's cap of attempts is reached"},
-	{states(job.Reserved, job.Lost), job.Running, CauseStart, ""},
+	{states(job.Reserved), job.Running, CauseStart, ""},
 	{states(job.Reserved, job.Running, job.Lost), job.Complete, CauseComplete, ""},
 	{states(job.Ready, job.Delayed, job.Buried), job.Complete, CauseComplete, "late report of the last attempt, after it was lost"},
 	{states(job.Reserved, job.Running, job.Lost), job.Ready, CauseRelease, "it never started, or without delay"},

@@ -314,14 +314,7 @@ func (s *scene) playOrder() {
 		s.enter(job.Ready, command("x"))
 		s.grant(s.seq, s.agent)
 	case CauseStart:
-		if s.e.from == job.Lost {
-			// Lost is left when the agent is heard, unless it was loaded so.
-			s.enter(job.Lost, command("x"))
-			s.reload()
-			s.Begin(s.now)
-		} else {
-			s.enter(s.e.from, command("x"))
-		}
+		s.enter(s.e.from, command("x"))
 		_, err := s.Start(s.ref, 0)
 		s.do(err)
 	case CauseCancel:
