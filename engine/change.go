@@ -22,9 +22,16 @@ type Refusal struct {
 	Err error
 }
 
-// Kick makes buried and delayed jobs ready, with fresh budgets.
+// Kick makes buried and delayed jobs ready, with fresh budgets. On a lost job it
+// is a person's word that its attempt is dead.
 func (n *Namespace) Kick(ctx context.Context, s Selector) (*ChangeResult, error) {
-	return n.change(ctx, s, func(w *writer, l *job.Live) error { return w.state.Kick(l.Seq) })
+	return n.change(ctx, s, func(w *writer, l *job.Live) error {
+		switch l.State {
+		case job.Buried, job.Delayed, job.Lost:
+			return w.state.Kick(l.Seq)
+		}
+		return errNothingToDo
+	})
 }
 
 // Cancel buries jobs; running ones are stopped first. On a lost job it is a
