@@ -80,7 +80,7 @@ func (d *desk) work(ctx context.Context) error {
 	defer beats.Stop()
 	defer starts.Stop()
 	defer prunes.Stop()
-	go d.a.runner.Prune(time.Now())
+	go d.prune(time.Now())
 	quit := ctx.Done()
 	for !d.finished() {
 		select {
@@ -102,7 +102,7 @@ func (d *desk) work(ctx context.Context) error {
 			d.heartbeat()
 			beats.Reset(d.beat)
 		case now := <-prunes.C:
-			go d.a.runner.Prune(now)
+			go d.prune(now)
 		case <-quit:
 			quit = nil
 			d.leave(nil)
@@ -446,6 +446,13 @@ func (d *desk) flush() {
 	}
 	if len(m.Reports) > 0 || m.Heartbeat != nil {
 		d.conn.send(m)
+	}
+}
+
+// prune removes what is kept for a time that is over.
+func (d *desk) prune(now time.Time) {
+	if err := d.a.runner.Prune(now); err != nil {
+		d.a.log.Warn("directories and outputs that are due could not all be removed", "err", err)
 	}
 }
 
