@@ -51,6 +51,8 @@ type adding struct {
 	// todo are the items not settled yet; index is their place in the request.
 	todo  []queue.Prepared
 	index []int
+	// loads is which load of the namespace the look-ups are good for.
+	loads uint64
 }
 
 // check normalises, validates and encodes every job. Without Partial the first
@@ -138,6 +140,7 @@ func (p *adding) lookUp() error {
 		digests[i] = p.todo[i].Digest
 	}
 	ends := make([]uint64, len(p.todo))
+	p.loads = p.ns.loads.Load()
 	reach := p.ns.store.Reach()
 	if err := p.ns.store.FindMany(digests, ends); err != nil {
 		return job.Wrap(err, "look up finished jobs", "")
@@ -183,6 +186,9 @@ func (p *adding) submit(ctx context.Context) error {
 
 // turn is the add's turn on the writer.
 func (p *adding) turn(w *writer, opts queue.AddOptions) error {
+	if p.loads != w.ns.loads.Load() {
+		return nil // what was looked up before a load is out of date: once more
+	}
 	todo, index := p.todo, p.index
 	p.todo, p.index = nil, nil
 	for i, a := range w.state.Add(todo, opts) {

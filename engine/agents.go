@@ -260,15 +260,26 @@ func (w *writer) sessionOf(ref Ref) (*Session, error) {
 	return s, nil
 }
 
-// fillAssignments reads the descriptions of assigned jobs.
-func (n *Namespace) fillAssignments(assigned []Assignment) error {
+// fillAssignments reads the descriptions of assigned jobs, and leaves those out
+// that were deleted meanwhile.
+func (n *Namespace) fillAssignments(assigned []Assignment) ([]Assignment, error) {
 	refs := make([]job.PayloadRef, len(assigned))
 	for i := range assigned {
 		refs[i] = job.PayloadRef{Seq: assigned[i].Seq, Version: assigned[i].version}
 	}
 	bodies, err := n.bodies.take(refs)
-	for i := range bodies {
-		assigned[i].Body = bodies[i]
+	if err != nil {
+		return nil, err
 	}
-	return err
+	filled := assigned[:0]
+	for i := range assigned {
+		if assigned[i].Body = bodies[i]; bodies[i] == nil {
+			if err := n.deletedMeanwhile(Ref{Seq: assigned[i].Seq, Attempt: assigned[i].Attempt}); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		filled = append(filled, assigned[i])
+	}
+	return filled, nil
 }

@@ -275,21 +275,11 @@ func (n *Namespace) modifyOne(ctx context.Context, f *found, j *job.Job, edit fu
 	if err != nil {
 		return err
 	}
-	if err := n.lookUpOne(&p); err != nil {
-		return err
-	}
-	_, err = callSized(ctx, n, normal, int64(len(p.Body)), true, func(w *writer) (struct{}, error) {
-		l, ok := w.state.BySeq(f.live.Seq)
-		switch {
-		case !ok:
-			return struct{}{}, job.ErrNoJob
-		case l.Version != f.live.Version:
-			return struct{}{}, job.Errorf(job.Conflict, "somebody else modified it at the same time; try again")
+	for range maxAddRounds {
+		if err = n.tryModify(ctx, f, &p); !errors.Is(err, queue.ErrStale) {
+			break
 		}
-		err := w.state.Modify(f.live.Seq, &p)
-		w.feed()
-		return struct{}{}, err
-	})
+	}
 	switch kind := job.KindOf(err); {
 	case err == nil:
 		r.Changed++
@@ -301,9 +291,28 @@ func (n *Namespace) modifyOne(ctx context.Context, f *found, j *job.Job, edit fu
 	return nil
 }
 
-func (n *Namespace) lookUpOne(p *queue.Prepared) error {
+// tryModify looks the key up and has the writer take the description; ErrStale
+// when history moved on between the two.
+func (n *Namespace) tryModify(ctx context.Context, f *found, p *queue.Prepared) error {
+	loads := n.loads.Load()
 	p.Reach = n.store.Reach()
-	end, found, err := n.store.Find(p.Digest)
-	p.Found, p.End = found, end
+	var err error
+	if p.End, p.Found, err = n.store.Find(p.Digest); err != nil {
+		return err
+	}
+	_, err = callSized(ctx, n, normal, int64(len(p.Body)), true, func(w *writer) (struct{}, error) {
+		l, ok := w.state.BySeq(f.live.Seq)
+		switch {
+		case n.loads.Load() != loads:
+			return struct{}{}, queue.ErrStale
+		case !ok:
+			return struct{}{}, job.ErrNoJob
+		case l.Version != f.live.Version:
+			return struct{}{}, job.Errorf(job.Conflict, "somebody else modified it at the same time; try again")
+		}
+		err := w.state.Modify(f.live.Seq, p)
+		w.feed()
+		return struct{}{}, err
+	})
 	return err
 }

@@ -325,6 +325,22 @@ func TestReserveRepeats(t *testing.T) {
 	})
 }
 
+// TestReserveRepeatsAfterARestart: a grant whose answer was lost with the server
+// is given again by the next one.
+func TestReserveRepeatsAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, Config{})
+		b.add(t, data("a"), data("b"))
+		first := b.reserve(t, ReserveRequest{N: 1, Session: "s", Sequence: 7})
+		b.Stop(0)
+		b.start(t, Config{})
+		again := b.reserve(t, ReserveRequest{N: 1, Session: "s", Sequence: 7})
+		if len(again) != 1 || again[0].Attempt != first[0].Attempt {
+			t.Fatalf("first %+v, again %+v", first, again)
+		}
+	})
+}
+
 func TestExpiredPulledJobIsAvailableAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, Config{})

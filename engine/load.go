@@ -38,6 +38,7 @@ func (e *Engine) load(ctx context.Context, name string) (*Namespace, error) {
 // load fills the writer from the store; nothing of what was before is kept.
 func (w *writer) load(ctx context.Context) error {
 	began := w.cfg.Clock.Mono()
+	w.ns.loads.Add(1)
 	state := queue.New(w.cfg.Queue)
 	if err := w.ns.store.Load(ctx, state); err != nil {
 		return err

@@ -21,7 +21,8 @@ type Namespace struct {
 	bodies *payloads
 
 	log atomic.Pointer[eventLog]
-	// epoch is the incarnation that attempt ids of now carry.
+	// loads counts how often the namespace was loaded.
+	loads   atomic.Uint64
 	users   atomic.Int64 // callers, sessions and watchers at present
 	retired atomic.Bool
 	lastUse atomic.Int64 // monotonic nanoseconds of the engine's clock

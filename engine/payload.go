@@ -30,7 +30,7 @@ func newPayloads(ns store.Namespace, max int) *payloads {
 }
 
 // take returns the bodies of the refs, in their order, and forgets them: a job
-// is granted once at a time. Missing ones are a Damaged error.
+// is granted once at a time. The body of one that is not stored any more is nil.
 func (p *payloads) take(refs []job.PayloadRef) ([][]byte, error) {
 	bodies := make([][]byte, len(refs))
 	missing := p.cached(refs, bodies)
@@ -63,9 +63,6 @@ func (p *payloads) fetch(refs []job.PayloadRef, missing []int, bodies [][]byte) 
 		return job.Wrap(err, "read descriptions", "")
 	}
 	for i, m := range missing {
-		if got[i].Body == nil {
-			return job.Errorf(job.Damaged, "the description of job %d (version %d) is missing in the store", refs[m].Seq, refs[m].Version)
-		}
 		bodies[m] = got[i].Body
 	}
 	return nil

@@ -17,8 +17,10 @@ const MaxReserve = 1000
 type waiter struct {
 	request *ReserveRequest
 	worker  job.WorkerID
-	grants  []queue.Grant
-	err     error
+	// repeat is what the store says this very request was given before.
+	repeat []queue.Grant
+	grants []queue.Grant
+	err    error
 	// settled is closed when grants or err are decided and durable.
 	settled chan struct{}
 	over    bool // decided, on its way out
@@ -57,6 +59,9 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 		return nil, err
 	}
 	q := &waiter{request: &r, settled: make(chan struct{})}
+	if err := n.earlier(q); err != nil {
+		return nil, err
+	}
 	_, err := call(ctx, n, normal, func(w *writer) (struct{}, error) { return struct{}{}, w.reserve(q) })
 	if err != nil {
 		return nil, err
@@ -78,6 +83,23 @@ func checkReserve(r *ReserveRequest) error {
 		return job.Errorf(job.Invalid, "reserve: a lease of %v; it must be between %v and %v", r.Lease, job.MinLease, job.MaxLease)
 	}
 	return job.CheckName("worker", r.Worker.Name)
+}
+
+// earlier reads what the session was given by its last request before the
+// namespace was loaded, which is not in memory.
+func (n *Namespace) earlier(q *waiter) error {
+	if q.request.Session == "" {
+		return nil
+	}
+	row, found, err := n.store.Request(queue.ReserveClient+q.request.Session, queue.ReserveID)
+	if err != nil || !found {
+		return job.Wrap(err, "look up reserve session", q.request.Session)
+	}
+	sequence, grants, err := queue.DecodeReserve(row.Outcome)
+	if err == nil && sequence == q.request.Sequence {
+		q.repeat = grants
+	}
+	return err
 }
 
 // await waits until the reserve is settled, its time is over, or the caller has
@@ -122,6 +144,10 @@ func (w *writer) reserve(q *waiter) error {
 	if r.Session != "" {
 		if grants, known := w.state.RepeatReserve(r.Session, r.Sequence); known {
 			w.settle(q, grants)
+			return nil
+		}
+		if len(q.repeat) > 0 {
+			w.settle(q, q.repeat)
 			return nil
 		}
 	}
@@ -251,12 +277,32 @@ func (n *Namespace) fillGrants(granted []queue.Grant) ([]Grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	grants := make([]Grant, len(granted))
+	grants := make([]Grant, 0, len(granted))
 	for i, g := range granted {
-		grants[i] = Grant{
+		if bodies[i] == nil {
+			if err := n.deletedMeanwhile(g.Ref); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		grants = append(grants, Grant{
 			Seq: g.Seq, Attempt: g.Attempt, Number: g.Number, Body: bodies[i],
 			Lease: g.Lease, Deadline: g.Deadline.Std(),
-		}
+		})
 	}
 	return grants, nil
+}
+
+// deletedMeanwhile is nil if an attempt's job has no description because it was
+// deleted by force after the grant: there is nothing to do then. It is Damaged if
+// the job is there all the same.
+func (n *Namespace) deletedMeanwhile(ref Ref) error {
+	there, err := call(context.Background(), n, urgent, func(w *writer) (bool, error) {
+		l, ok := w.state.BySeq(ref.Seq)
+		return ok && l.Attempt == ref.Attempt && l.State.Held(), nil
+	})
+	if err == nil && there {
+		err = job.Errorf(job.Damaged, "the description of job %d is missing in the store", ref.Seq)
+	}
+	return err
 }

@@ -175,7 +175,9 @@ func (s *Session) Take() (*Orders, error) {
 	if o == nil {
 		return nil, nil
 	}
-	return o, s.ns.fillAssignments(o.Assign)
+	var err error
+	o.Assign, err = s.ns.fillAssignments(o.Assign)
+	return o, err
 }
 
 func (s *Session) next() *Orders {
