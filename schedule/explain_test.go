@@ -175,6 +175,27 @@ func TestTooLarge(t *testing.T) {
 	check("data jobs are pulled", nil)
 }
 
+// TestImpossibleAgain: a shape that was empty when all were looked at is looked at
+// when it gets jobs.
+func TestImpossibleAgain(t *testing.T) {
+	s := New(Config{})
+	it := Item{Seq: 1}
+	s.DefineShape(1, command(5))
+	s.SetWorker(1, agent(1))
+	s.SetWorker(2, agent(9))
+	s.Push(1, it)
+	s.Impossible(10)
+	s.Remove(1, it)
+	s.DropWorker(2)
+	if list, _ := s.Impossible(10); len(list) > 0 {
+		t.Fatalf("%v without jobs", list)
+	}
+	s.Push(1, it)
+	if list, _ := s.Impossible(10); len(list) != 1 {
+		t.Fatalf("%v, want the shape", list)
+	}
+}
+
 func TestImpossibleInSteps(t *testing.T) {
 	s := New(Config{})
 	for i := range job.ShapeID(50) {

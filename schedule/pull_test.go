@@ -72,6 +72,29 @@ func TestPull(t *testing.T) {
 	}
 }
 
+// TestPullStopsAtCap: a queue gives no more than it may have running, however the
+// jobs are asked for.
+func TestPullStopsAtCap(t *testing.T) {
+	for name, p := range map[string]Pull{
+		"order": {}, "queue": {Queues: []job.QueueID{1}}, "kind": {Kinds: []job.KindID{1}},
+		"shape": {Shapes: []job.ShapeID{1, 2}}, "group": {Groups: []job.GroupID{1}},
+	} {
+		s := New(Config{})
+		s.SetQueue(1, QueueSettings{MaxRunning: 3})
+		for id := range job.ShapeID(2) {
+			s.DefineShape(id+1, &job.Shape{Queue: 1, Kind: 1})
+			for i := range 4 {
+				seq := 10*int(id) + i
+				s.Push(id+1, Item{Seq: job.Seq(seq + 1), Place: uint64(i), Group: 1})
+			}
+		}
+		p.N, p.Data = 9, true
+		if got := pulled(t, s, p); len(got) != 3 {
+			t.Errorf("by %s: pulled %v, want three", name, got)
+		}
+	}
+}
+
 // TestPullOfAgent: what an agent pulls counts on it like what is pushed to it.
 func TestPullOfAgent(t *testing.T) {
 	s := New(Config{})

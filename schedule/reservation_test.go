@@ -61,26 +61,117 @@ func TestReserveWhereItStartsSoonest(t *testing.T) {
 // TestSearchWhileAgentsLeave: a search in steps is right about the agents that
 // are there when it ends.
 func TestSearchWhileAgentsLeave(t *testing.T) {
-	for leave := range job.WorkerID(30) {
-		s := crowd(30)
-		pass(t, s, at(0))
-		for range 12 {
-			if _, more := s.Pass(at(60), 1); !more {
-				t.Fatal("thirty agents were looked at in twelve steps of one")
+	for best := job.WorkerID(8); best <= 16; best++ {
+		for leaves := job.WorkerID(1); leaves <= 20; leaves++ {
+			s := crowd(30)
+			s.Hold(Held{Seq: job.Seq(999 + best), Shape: 1, Worker: best, Since: at(1)})
+			pass(t, s, at(0))
+			for range 12 {
+				if _, more := s.Pass(at(60), 1); !more {
+					t.Fatal("thirty agents were looked at in twelve steps of one")
+				}
+			}
+			s.DropWorker(leaves)
+			for more := true; more; {
+				_, more = s.Pass(at(60), 1)
+			}
+			want := best
+			if leaves == best {
+				want = 1
+			}
+			if w, _ := reservedFor(s, at(60)); w != want {
+				t.Fatalf("%d is best, %d leaves: reserved worker %d, want %d", best, leaves, w, want)
 			}
 		}
-		s.DropWorker(leave + 1)
-		s.DropWorker(20)
-		for more := true; more; {
-			_, more = s.Pass(at(60), 1)
+	}
+}
+
+// TestLaterStartLetsMoreIn: when the head's start is put off, what ends before it
+// by now may go to its worker.
+func TestLaterStartLetsMoreIn(t *testing.T) {
+	s := crowd(1)
+	pass(t, s, at(0))
+	pass(t, s, at(60)) // reserved from 1h1m
+	bounded := command(1)
+	bounded.Time = time.Hour
+	s.DefineShape(3, bounded)
+	s.Push(3, Item{Seq: 2, Place: 2})
+	wantPlaced(t, pass(t, s, at(61)))
+	s.Hold(Held{Seq: 1000, Shape: 1, Worker: 1, Since: at(100)})
+	wantPlaced(t, pass(t, s, at(62)), place{2, 1})
+}
+
+// TestEarlierUntilEndsStart: a start that the end of the alloc makes impossible is
+// not announced any more.
+func TestEarlierUntilEndsStart(t *testing.T) {
+	s := crowd(1)
+	head := command(2)
+	head.Time = time.Minute
+	s.DefineShape(2, head)
+	pass(t, s, at(0))
+	pass(t, s, at(60))
+	if _, start := reservedFor(s, at(60)); start != at(3660) {
+		t.Fatalf("planned for %v, want 1h1m", start.Sub(at(0)))
+	}
+	w := agent(10)
+	w.Until = at(3700)
+	s.SetWorker(1, w)
+	pass(t, s, at(61))
+	if _, start := reservedFor(s, at(61)); start != 0 {
+		t.Fatalf("still planned for %v", start.Sub(at(0)))
+	}
+}
+
+// TestBestOfReserved: a job that outranks several heads takes the best fit among
+// their workers, whichever was reserved first.
+func TestBestOfReserved(t *testing.T) {
+	for _, sooner := range []int{0, 1} {
+		s := New(Config{ReservedShare: 1})
+		busy := command(4)
+		busy.Time = time.Hour
+		s.DefineShape(1, busy)
+		for i := range 2 {
+			id := job.WorkerID(i + 1)
+			s.SetWorker(id, agent(int64(6+i)))
+			s.Hold(Held{Seq: job.Seq(1000 + i), Shape: 1, Worker: id, Since: at(10 * (i ^ sooner))})
+			head := command(4)
+			head.Time = time.Hour * time.Duration(i+1)
+			s.DefineShape(10+job.ShapeID(i), head)
+			s.Push(10+job.ShapeID(i), Item{Seq: job.Seq(i + 1), Place: uint64(i)})
 		}
-		want := job.WorkerID(1)
-		if leave == 0 {
-			want = 2
+		pass(t, s, at(0))
+		pass(t, s, at(60))
+		if len(s.reservations) != 2 || s.reservations[0].worker.id != job.WorkerID(sooner+1) {
+			t.Fatalf("%d reservations, want 2, of worker %d first", len(s.reservations), sooner+1)
 		}
-		if w, _ := reservedFor(s, at(60)); w != want {
-			t.Fatalf("without %d: reserved worker %d, want %d", leave+1, w, want)
-		}
+		s.DefineShape(3, command(1))
+		s.Push(3, Item{Seq: 9, Priority: 1})
+		wantPlaced(t, pass(t, s, at(61)), place{9, 1})
+	}
+}
+
+// TestWaitingBeginsAnew: the next job of a shape that had none waits from when it
+// came.
+func TestWaitingBeginsAnew(t *testing.T) {
+	s := crowd(1)
+	pass(t, s, at(0))
+	s.Remove(2, Item{Seq: 1, Place: 1})
+	s.Push(2, Item{Seq: 5, Place: 5})
+	pass(t, s, at(50))
+	pass(t, s, at(60))
+	if len(s.reservations) > 0 {
+		t.Fatal("reserved after ten seconds")
+	}
+	if wake, ok := s.NextWake(at(60)); !ok || wake != at(110) {
+		t.Fatalf("next wake after %v, want at 110 s", wake.Sub(at(0)))
+	}
+}
+
+func TestMissing(t *testing.T) {
+	d := newDemand(job.Resources{"cpu": 3000, "licence": 100}, 0)
+	free := amountsOf(job.Resources{"cpu": 1000, "mem": -8 << 30, "licence": 50})
+	if got := missing(d, &free); got != 2000+16*50 {
+		t.Errorf("missing %d, want 2800: memory is not asked for", got)
 	}
 }
 

@@ -163,7 +163,9 @@ type Placement struct {
 	Shape  job.ShapeID
 	Worker job.WorkerID
 	// Prefetched: it goes beyond the worker's free resources and starts when
-	// there is room. The caller tells of the start with Hold.
+	// there is room; the caller tells of the start with Hold. A worker must start
+	// what it prefetched in the order it got it, or a large job waits for ever
+	// behind small ones that came later.
 	Prefetched bool
 }
 

@@ -408,3 +408,35 @@ func TestHoldMoves(t *testing.T) {
 	s.Push(1, Item{Seq: 2})
 	wantPlaced(t, pass(t, s, at(0)), place{2, 1})
 }
+
+// TestBetterJobBehindWalk: a job that becomes the first of its shape where a walk
+// has passed is placed all the same.
+func TestBetterJobBehindWalk(t *testing.T) {
+	s := New(Config{})
+	s.DefineShape(1, command(1))
+	s.DefineShape(2, command(2))
+	s.DefineShape(3, command(4))
+	s.SetWorker(1, agent(4))
+	s.Hold(Held{Seq: 100, Shape: 3, Worker: 1})
+	s.Push(1, Item{Seq: 1, Place: 5})
+	s.Push(2, Item{Seq: 2, Place: 9})
+	wantPlaced(t, pass(t, s, at(0)))
+	s.Release(100)
+	if placed, more := s.Pass(at(0), 1); len(placed) != 1 || placed[0].Seq != 1 || !more {
+		t.Fatalf("placed %v, more %v", placed, more)
+	}
+	s.Push(2, Item{Seq: 3, Place: 2})
+	wantPlaced(t, pass(t, s, at(0)), place{3, 1})
+}
+
+// TestRefusalsOfSpecialResources: that nobody has one licence says nothing about
+// another.
+func TestRefusalsOfSpecialResources(t *testing.T) {
+	s := New(Config{})
+	for id, licence := range []string{"a", "b"} {
+		s.DefineShape(job.ShapeID(id+1), &job.Shape{Queue: 1, Command: true, Needs: job.Resources{licence: 1000}})
+		s.Push(job.ShapeID(id+1), Item{Seq: job.Seq(id + 1), Place: uint64(id)})
+	}
+	s.SetWorker(1, Worker{Agent: true, Capacity: job.Resources{"b": 1000}})
+	wantPlaced(t, pass(t, s, at(0)), place{2, 1})
+}
