@@ -1,10 +1,12 @@
 package client
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,11 +61,23 @@ func DiscoverIn(dir string) (Config, error) {
 	if err := json.Unmarshal(b, &d); err != nil || d.Address == "" {
 		return Config{}, job.Errorf(job.Damaged, "find the server: %s does not tell where it is; start the server again", path)
 	}
-	cfg := Config{Address: d.Address, TLS: d.TLS, CAFile: beside(dir, d.CAFile)}
+	cfg := Config{Address: d.Address, TLS: d.TLS, CAFile: beside(dir, d.CAFile), Dialer: dialerOf(path)}
 	if cfg.Token = os.Getenv(EnvToken); cfg.Token == "" {
 		cfg.Token, err = readToken(tokenFile(dir, d.TokenFile))
 	}
 	return cfg, err
+}
+
+// dialerOf connects to where the server of a data directory is at that moment: a
+// server that was started again may have another port.
+func dialerOf(path string) func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		var now discovery
+		if b, err := os.ReadFile(path); err == nil && json.Unmarshal(b, &now) == nil && now.Address != "" { //nolint:gosec // as in DiscoverIn
+			address = now.Address
+		}
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
 }
 
 // DefaultData is the data directory when none is given: muster in

@@ -63,7 +63,7 @@ func (w *writer) explain(e *Explanation, l *job.Live) {
 	case job.Delayed:
 		e.add("delayed", l.Due, "It is delayed for another %v%s; a kick makes it ready now.", l.Due.Sub(now).Round(time.Second), afterFailure(l))
 	case job.Buried:
-		e.add("buried", 0, "It is buried (%s) and waits for a person: kick it to try again.", buriedFor(l))
+		w.explainBuried(e, l)
 	case job.Blocked:
 		e.add("blocked", 0, "It waits for other jobs to end.")
 	case job.Ready:
@@ -92,6 +92,15 @@ func afterFailure(l *job.Live) string {
 		return ""
 	}
 	return fmt.Sprintf(" after failure %d (%s)", l.Failures, l.Reason)
+}
+
+func (w *writer) explainBuried(e *Explanation, l *job.Live) {
+	if short, is := w.sched.TooLarge(l.Shape); is && l.Reason == job.ReasonResource {
+		e.add("too_large", 0, "It is buried: it needs %s of %s, and the largest agent present has %s. Change what it needs (muster mod), or start a larger agent and kick it.",
+			job.ShowAmount(short.Resource, short.Need), short.Resource, job.ShowAmount(short.Resource, short.Largest))
+		return
+	}
+	e.add("buried", 0, "It is buried (%s) and waits for a person: kick it to try again.", buriedFor(l))
 }
 
 func buriedFor(l *job.Live) string {

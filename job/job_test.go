@@ -83,6 +83,14 @@ func TestAmounts(t *testing.T) {
 	})
 }
 
+func TestShowAmount(t *testing.T) {
+	for v, want := range map[int64]string{24684096 << 10: "23.5G", 1 << 30: "1G", 1000: "1000", 1536: "1.5K", 0: "0"} {
+		if got := ShowAmount(Memory, v); got != want {
+			t.Errorf("%d is shown as %q; want %q", v, got, want)
+		}
+	}
+}
+
 func TestResources(t *testing.T) {
 	r := Resources{CPU: 1000, Memory: 2 << 30}
 	if !r.Fits(Resources{CPU: 1000, Memory: 2 << 30, Disk: 1}) || r.Fits(Resources{CPU: 999, Memory: 2 << 30}) || r.Fits(nil) {

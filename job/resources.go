@@ -2,6 +2,7 @@ package job
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,6 +77,19 @@ func FormatAmount(name string, v int64) string {
 	for _, u := range byteUnits {
 		if v != 0 && v%u.size == 0 {
 			return strconv.FormatInt(v/u.size, 10) + u.suffix
+		}
+	}
+	return strconv.FormatInt(v, 10)
+}
+
+// ShowAmount writes an amount for people, rounded: "23.5G".
+func ShowAmount(name string, v int64) string {
+	if !IsBytes(name) {
+		return FormatAmount(name, v)
+	}
+	for _, u := range byteUnits {
+		if v >= u.size {
+			return strconv.FormatFloat(math.Round(float64(v)/float64(u.size)*10)/10, 'f', -1, 64) + u.suffix
 		}
 	}
 	return strconv.FormatInt(v, 10)

@@ -142,6 +142,9 @@ func (c *Command) Validate() error {
 	if size > MaxJob {
 		return Errorf(Invalid, "command: %d bytes; at most %d", size, MaxJob)
 	}
+	if err := c.checkWords(); err != nil {
+		return err
+	}
 	words := [...]string{c.Line, c.Dir, c.Shell, c.User, c.UnixGroup, c.Image}
 	for _, texts := range [...][]string{words[:], c.Argv, c.Env} {
 		for _, t := range texts {
@@ -155,6 +158,21 @@ func (c *Command) Validate() error {
 	}
 	if c.Keep > MaxJob/4 {
 		return Errorf(Invalid, "keep: %d bytes; at most %d", c.Keep, MaxJob/4)
+	}
+	return nil
+}
+
+// MaxWord is the longest word, a shell line among them, that Linux hands to a
+// program (MAX_ARG_STRLEN less its end).
+const MaxWord = 128<<10 - 1
+
+func (c *Command) checkWords() error {
+	long := len(c.Line)
+	for _, a := range c.Argv {
+		long = max(long, len(a))
+	}
+	if long > MaxWord {
+		return Errorf(Invalid, "command: a line or word of %d bytes; the system takes %d: put it into a script file", long, MaxWord)
 	}
 	return nil
 }

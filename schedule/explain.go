@@ -213,7 +213,7 @@ func (e Explanation) reason() string {
 	case CauseTooLarge:
 		r := e.Shortage.Resource
 		return fmt.Sprintf("it needs %s of %s, more than any of %d agents has (at most %s)",
-			job.FormatAmount(r, e.Shortage.Need), r, e.Agents, job.FormatAmount(r, e.Shortage.Largest))
+			job.ShowAmount(r, e.Shortage.Need), r, e.Agents, job.ShowAmount(r, e.Shortage.Largest))
 	case CauseTime:
 		return "the agents with room for it end before its time limit"
 	case CauseReserved:

@@ -194,6 +194,9 @@ func (s *serverService) Backup(ctx context.Context, m *v1.BackupRequest) (*v1.Ba
 	if !filepath.IsAbs(m.Dir) {
 		return nil, job.Errorf(job.Invalid, "dir: %.200q is not an absolute path of the server's machine", m.Dir)
 	}
+	if err := os.MkdirAll(m.Dir, 0o700); err != nil {
+		return nil, job.Errorf(job.Invalid, "dir: the server cannot make it: %w", err)
+	}
 	began := time.Now()
 	if err := s.engine.Backup(ctx, m.Dir); err != nil {
 		return nil, err
