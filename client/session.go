@@ -48,7 +48,8 @@ type Session struct {
 	repeats  int // how many of the first of them went over an earlier one
 	messages []message
 	last     uint64
-	owed     int // credits to give with the next message
+	heard    bool // the present stream acknowledged something
+	owed     int  // credits to give with the next message
 	closing  bool
 	err      error
 }
@@ -59,10 +60,14 @@ type message struct {
 	count int
 }
 
-// Bounds of one message and of what may wait for acknowledgement.
+// Bounds of one message, of what a new stream carries before it proved to get
+// through, and of what may wait for acknowledgement. A worker asks for no more
+// jobs while several reports for each of its credits wait.
 const (
-	maxReports = 1000
-	maxUnacked = 100_000
+	maxReports       = 1000
+	firstReports     = 64
+	maxUnacked       = 100_000
+	reportsPerCredit = 8
 )
 
 // drainPause is how long a session asks for nothing after the server said that
@@ -269,7 +274,7 @@ func (s *Session) reopen() *musterv1.OpenSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.repeats = max(s.repeats, s.sent)
-	s.sent, s.messages, s.last = 0, nil, 0
+	s.sent, s.messages, s.last, s.heard = 0, nil, 0, false
 	s.owed = s.o.Credits - len(s.active)
 	o := &musterv1.OpenSession{
 		Namespace: s.w.n.name, Worker: s.w.name, Session: s.w.session, About: s.w.about,
@@ -291,7 +296,10 @@ func (s *Session) toSend(open *musterv1.OpenSession, asking bool) *musterv1.Work
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := min(len(s.reports)-s.sent, maxReports)
-	ask := asking && s.owed > 0 && !s.closing
+	if !s.heard {
+		n = min(n, firstReports-s.sent)
+	}
+	ask := asking && s.owed > 0 && !s.closing && len(s.reports) <= reportsPerCredit*s.o.Credits
 	if open == nil && n == 0 && !ask {
 		return nil
 	}
@@ -368,8 +376,10 @@ func (s *Session) acknowledge(m *musterv1.WorkSessionResponse) {
 		s.sent -= n
 		s.repeats -= repeats
 	}
+	s.heard = true
 	s.mu.Unlock()
 	signal(s.acked)
+	signal(s.wake) // there may be room for more
 	for _, a := range m.Answers {
 		if s.o.Refused == nil || a.Error == nil || a.Item < 1 || a.Item > uint64(len(told)) {
 			continue
