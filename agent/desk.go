@@ -220,8 +220,9 @@ func (d *desk) accept(g *v1.Grant) {
 	d.waiting = append(d.waiting, t)
 }
 
-// startWaiting starts what fits, in order; what does not fit does not hinder
-// what comes after it, for the server has put them in this order already.
+// startWaiting starts what fits, in order. A task that does not fit is overtaken
+// by smaller ones a number of times, and then holds up what is behind it until
+// there is room.
 func (d *desk) startWaiting(ctx context.Context) {
 	if d.free[job.CPU] <= 0 && len(d.waiting) > 0 && d.waiting[0].needs[job.CPU] > 0 {
 		return // the usual case of a full machine, without a look at each
@@ -233,22 +234,31 @@ func (d *desk) startWaiting(ctx context.Context) {
 			delete(d.tasks, t.id) // the server has given it to somebody else, or will
 		case d.running < d.a.home.Table.Slots() && t.needs.Fits(d.free):
 			d.start(ctx, t)
+			overtake(left)
 		default:
 			left = append(left, t)
-			if len(left) > maxOvertaken {
-				left = append(left, d.waiting[i+1:]...)
-				clear(d.waiting[len(left):])
-				d.waiting = left
-				return
-			}
+		}
+		if len(left) > maxLook || len(left) > 0 && left[0].overtaken >= maxOvertaken {
+			left = append(left, d.waiting[i+1:]...)
+			break
 		}
 	}
 	clear(d.waiting[len(left):])
 	d.waiting = left
 }
 
-// maxOvertaken bounds the look for a waiting job that fits.
-const maxOvertaken = 64
+// Bounds of the look for a waiting task that fits: how many that do not are
+// passed over, and how often one of them may be.
+const (
+	maxLook      = 64
+	maxOvertaken = 256
+)
+
+func overtake(waiting []*task) {
+	for _, t := range waiting {
+		t.overtaken++
+	}
+}
 
 // start runs a task; its end comes back on the channel.
 func (d *desk) start(ctx context.Context, t *task) {

@@ -22,6 +22,8 @@ type task struct {
 	deadline time.Duration
 
 	started bool
+	// overtaken is how many later tasks began while it waited for room.
+	overtaken int
 	stop    context.CancelCauseFunc // while it runs
 	began   time.Time
 }

@@ -359,7 +359,9 @@ func (w *writer) feedOne(f *queue.Feed) {
 		w.sched.Release(f.Seq)
 	case queue.FeedDropWorker:
 		w.sched.DropWorker(f.Worker)
-	case queue.FeedStopping, queue.FeedDropQueue:
+	case queue.FeedDropQueue:
+		w.sched.DropQueue(f.Queue)
+	case queue.FeedStopping:
 	default:
 		panic(fmt.Sprintf("unknown feed %d", f.Op))
 	}
