@@ -24,8 +24,8 @@ type task struct {
 	started bool
 	// overtaken is how many later tasks began while it waited for room.
 	overtaken int
-	stop    context.CancelCauseFunc // while it runs
-	began   time.Time
+	stop      context.CancelCauseFunc // while it runs
+	began     time.Time
 }
 
 // newTask reads a grant.
