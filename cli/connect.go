@@ -15,6 +15,10 @@ import (
 // one that is restarted, perhaps with a new release.
 const patience = 5 * time.Minute
 
+// passingPatience is patience with the server of another "muster run": when that
+// is done, it does not come back.
+const passingPatience = 3 * time.Second
+
 // settle makes flags that have a variable win over it. Package client reads the
 // variables, and an agent or server started here hands them on.
 func (a *app) settle(cmd *cobra.Command) error {
@@ -77,8 +81,9 @@ func (a *app) connect(ctx context.Context, n need) (*link, error) {
 type link struct {
 	*client.Client
 	*client.Namespace
-	// embedded: the server is in this process and ends with it.
-	embedded bool
+	// embedded: the server is in this process and ends with it. passing: it is in
+	// another "muster run", and ends with that.
+	embedded, passing bool
 }
 
 // dial tries the server once, before it becomes patient with it.
@@ -91,16 +96,21 @@ func (a *app) dial(ctx context.Context, cfg client.Config) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := probe.Close(); err != nil {
-		return nil, job.Errorf(job.Internal, "close a connection: %w", err)
+	defer probe.Close()
+	info, err := probe.Info(ctx)
+	if err != nil {
+		return nil, err
 	}
-	cfg.Patience = patience
+	passing := info.HTTPAddress == "" && info.PID != 0 // see embed
+	if cfg.Patience = patience; passing {
+		cfg.Patience = passingPatience
+	}
 	c, err := client.New(cfg)
 	if err != nil {
 		return nil, err
 	}
 	a.closers = append(a.closers, c.Close)
-	return &link{Client: c, Namespace: c.Namespace(a.namespace)}, nil
+	return &link{Client: c, Namespace: c.Namespace(a.namespace), passing: passing}, nil
 }
 
 func exists(path string) bool {

@@ -4,12 +4,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muster-queue/muster/client"
 	"github.com/muster-queue/muster/job"
 )
 
 // passing are variables that belong to one shell or login. They would make every
 // environment a different one, and no command should depend on them.
 var passing = []string{"_", "SHLVL", "PWD", "OLDPWD", "WINDOWID", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "STY", "TMUX", "TMUX_PANE", "COLUMNS", "LINES"}
+
+// reaching are the variables of muster's own that go with the jobs, so that they
+// can use the server they came from. The others are of one job, or secret.
+var reaching = []string{client.EnvServer, client.EnvData, client.EnvCA, client.EnvTokenFile}
 
 // secretParts are parts of names that tell a secret. What is captured is stored
 // and can be read by whoever may look at the job.
@@ -21,7 +26,11 @@ func captureEnvironment(environ []string) (kept, held []string) {
 	for _, setting := range environ {
 		name, _, ok := strings.Cut(setting, "=")
 		switch {
-		case !ok || name == "" || slices.Contains(passing, name) || strings.HasPrefix(name, "MUSTER_"):
+		case !ok || name == "" || slices.Contains(passing, name):
+		case strings.HasPrefix(name, "MUSTER_"):
+			if slices.Contains(reaching, name) {
+				kept = append(kept, setting)
+			}
 		case secret(name):
 			held = append(held, name)
 		default:

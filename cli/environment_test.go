@@ -10,9 +10,9 @@ import (
 
 func TestCaptureLeavesOutSecretsAndWhatPasses(t *testing.T) {
 	kept, held := captureEnvironment([]string{
-		"PATH=/bin", "SHLVL=2", "_=/bin/x", "AWS_SECRET_ACCESS_KEY=s", "GITHUB_TOKEN=t", "db_password=p", "HOME=/h", "EMPTY=", "MUSTER_DATA=/d", "bad",
+		"PATH=/bin", "SHLVL=2", "_=/bin/x", "AWS_SECRET_ACCESS_KEY=s", "GITHUB_TOKEN=t", "db_password=p", "HOME=/h", "EMPTY=", "MUSTER_DATA=/d", "MUSTER_JOB=j", "MUSTER_TOKEN=t", "bad",
 	})
-	if d := cmp.Diff([]string{"EMPTY=", "HOME=/h", "PATH=/bin"}, kept); d != "" {
+	if d := cmp.Diff([]string{"EMPTY=", "HOME=/h", "MUSTER_DATA=/d", "PATH=/bin"}, kept); d != "" {
 		t.Errorf("kept: %s", d)
 	}
 	if d := cmp.Diff([]string{"AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "db_password"}, held); d != "" {

@@ -14,7 +14,7 @@ const explained = 10
 // showExplanations says of jobs why they are not running.
 func (s *status) showExplanations(ctx context.Context, l *link) error {
 	if !s.fine() {
-		s.filter.States = []string{"unfinished"}
+		s.filter.States = []string{"live"}
 	}
 	limit := s.limit
 	if limit == 0 && s.app.table() {

@@ -16,7 +16,7 @@ func outcomeText(o *client.Outcome) string {
 	switch {
 	case o.Reason == job.ReasonNone:
 		return o.State.String()
-	case o.Exit != 0:
+	case o.Exit > 0:
 		return fmt.Sprintf("%s: %s (exit code %d)", o.State, o.Reason, o.Exit)
 	}
 	return fmt.Sprintf("%s: %s", o.State, o.Reason)
@@ -147,6 +147,9 @@ func (a *app) evidence(i *client.Info) []string {
 	var lines []string
 	if r.Message != "" && r.Message != fmt.Sprintf("exit code %d", i.Exit) {
 		lines = append(lines, output.Clean(r.Message))
+	}
+	if i.Reason == job.ReasonResource && i.Job != nil {
+		lines = append(lines, "it needs "+output.Human(i.Job.Needs)+"; \"muster worker list\" shows what the machines have, --wait waits for a larger one")
 	}
 	text := outputText(&r.Stderr)
 	if strings.TrimSpace(text) == "" {

@@ -61,11 +61,11 @@ func (s *submission) run(ctx context.Context, l *link, args []string) error {
 	if err := s.warn(ctx, l, spool.count); err != nil {
 		return err
 	}
-	counts, err := w.wait(ctx)
+	counts, err := s.wait(ctx, &w)
 	if err != nil {
-		return s.stopped(ctx, l, args, err)
+		return s.stopped(ctx, w.link, args, err)
 	}
-	err = s.app.conclude(ctx, l, counts, func() ([]client.Outcome, error) { return w.failures(ctx) })
+	err = s.app.conclude(counts, func() ([]client.Outcome, error) { return w.failures(ctx) })
 	if errors.Is(err, failed) {
 		s.app.say("\nThe same call again tries what failed once more.")
 	}
@@ -73,6 +73,21 @@ func (s *submission) run(ctx context.Context, l *link, args []string) error {
 		err = failed
 	}
 	return err
+}
+
+// wait waits for the jobs. When the server was that of another run, which has
+// ended, this one goes on with a server of its own.
+func (s *submission) wait(ctx context.Context, w *waiting) (job.Counts, error) {
+	for {
+		counts, err := w.wait(ctx)
+		if !job.IsKind(err, job.Unavailable) || !w.link.passing || ctx.Err() != nil {
+			return counts, err
+		}
+		s.app.say("The other \"muster run\", whose server this was, has ended; going on alone.")
+		if w.link, err = s.app.connect(ctx, needAgent); err != nil {
+			return counts, err
+		}
+	}
 }
 
 // tell says what was added, when that is not obvious.

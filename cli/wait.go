@@ -49,7 +49,7 @@ func (a *app) waitFor(ctx context.Context, l *link, s *selection) error {
 		if err != nil {
 			return err
 		}
-		return a.conclude(ctx, l, counts, func() ([]client.Outcome, error) {
+		return a.conclude(counts, func() ([]client.Outcome, error) {
 			filter := s.filter
 			filter.States = []string{job.Buried.String()}
 			list, _, err := l.Outcomes(ctx, filter, 1, client.Detail{Output: true})
@@ -63,7 +63,7 @@ func (a *app) waitFor(ctx context.Context, l *link, s *selection) error {
 	if err != nil {
 		return err
 	}
-	return a.conclude(ctx, l, counts, func() ([]client.Outcome, error) { return w.failures(ctx) })
+	return a.conclude(counts, func() ([]client.Outcome, error) { return w.failures(ctx) })
 }
 
 func waitName(s *selection) string {
@@ -186,7 +186,7 @@ func (w *waiting) tellDelayed(ctx context.Context) {
 
 func (w *waiting) retryNote(i *client.Info) string {
 	why := i.Reason.String()
-	if i.Exit != 0 {
+	if i.Exit > 0 {
 		why = fmt.Sprintf("exit code %d", i.Exit)
 	}
 	return fmt.Sprintf("%s, %s; it is tried again in %s: %s", w.app.err.Paint(output.Yellow, "failed"), why,
@@ -218,7 +218,7 @@ func (w *waiting) tick(ctx context.Context) {
 }
 
 // conclude says how it ended, and makes failures the exit status.
-func (a *app) conclude(_ context.Context, _ *link, c job.Counts, failures func() ([]client.Outcome, error)) error {
+func (a *app) conclude(c job.Counts, failures func() ([]client.Outcome, error)) error {
 	if c[job.Buried] == 0 {
 		a.say("%s", a.err.Paint(output.Green, plural(c[job.Complete], "job")+" complete."))
 		return nil
@@ -227,7 +227,11 @@ func (a *app) conclude(_ context.Context, _ *link, c job.Counts, failures func()
 	if err != nil {
 		return err
 	}
-	a.say("%s", a.err.Paint(output.Red, plural(c[job.Buried], "job")+" failed")+", "+plural(c[job.Complete], "job")+" complete.")
+	text := a.err.Paint(output.Red, plural(c[job.Buried], "job")+" failed")
+	if c[job.Complete] > 0 {
+		text += ", " + plural(c[job.Complete], "job") + " complete"
+	}
+	a.say("%s.", text)
 	out := *a
 	out.out = a.err // what failed belongs to the messages
 	for i := range list {

@@ -167,19 +167,20 @@ func (p *Progress) words(now time.Time) string {
 	return p.name + ": " + strings.Join(p.parts(now), ", ") + ", " + Short(now.Sub(p.start)) + " so far"
 }
 
-// bar draws the bar over the one drawn before, as wide as the terminal allows.
+// bar draws the bar over the one drawn before. Its width does not depend on the
+// numbers beside it; those that do not fit are left out.
 func (p *Progress) bar(now time.Time) {
 	total := max(p.screen.Width-1, 20)
+	name := runewidth.Truncate(Clean(p.name), total/4, "…")
+	width := min(max(total/4, 5), 40)
+	room := total - width - runewidth.StringWidth(name) - 2
 	parts := p.parts(now)
-	for len(parts) > 1 && visible(parts) > total*2/3 {
+	for len(parts) > 1 && visible(parts) > room {
 		parts = parts[:len(parts)-1]
 	}
-	text := strings.Join(parts, " · ")
-	name := runewidth.Truncate(Clean(p.name), total/4, "…")
-	width := min(total-visible(parts)-runewidth.StringWidth(name)-2, 40)
-	line := name + " " + p.blocks(width) + " " + text
-	if width < 5 {
-		line = text
+	line := strings.Join(parts, " · ")
+	if visible(parts) <= room {
+		line = name + " " + p.blocks(width) + " " + line
 	}
 	_, _ = io.WriteString(p.screen, "\r"+line+"\x1b[K")
 	p.drawn = true
