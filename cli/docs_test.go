@@ -97,13 +97,15 @@ func newTerminal(t *testing.T, dir string) func(command string) string {
 	t.Helper()
 	data := filepath.Join(dir, ".data")
 	t.Cleanup(func() {
-		stop := exec.Command("muster", "--data", data, "stop")
-		_ = stop.Run() // most pages have stopped it
+		// Most pages have stopped it; it is gone when its process is.
+		end := exec.Command("bash", "-c", "test ! -f .pid || { muster stop; tail --pid=$(cat .pid) -f /dev/null; }")
+		end.Dir, end.Env = dir, append(os.Environ(), "MUSTER_DATA="+data)
+		_ = end.Run()
 	})
 	return func(command string) string {
 		if strings.HasSuffix(command, "&") {
 			// In the background: what comes after it needs it to be up.
-			command = strings.TrimSuffix(command, "&") + ">.server.log 2>&1 & until muster info >.info 2>&1; do :; done"
+			command = strings.TrimSuffix(command, "&") + ">.server.log 2>&1 & echo $! >.pid; until muster info >.info 2>&1; do :; done"
 		}
 		c := exec.Command("bash", "-c", command)
 		c.Dir = dir
