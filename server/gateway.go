@@ -75,7 +75,7 @@ func newGateway() *runtime.ServeMux {
 		runtime.WithIncomingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithDisablePathLengthFallback(),
-		runtime.SetQueryParameterParser(&api.Query{}),
+		api.WithQuery(),
 	)
 }
 
