@@ -63,11 +63,15 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 		return nil, err
 	}
 	_, err := call(ctx, n, normal, func(w *writer) (struct{}, error) { return struct{}{}, w.reserve(q) })
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
+	// A caller that went away meanwhile may have been granted jobs all the same.
 	if err := n.await(ctx, q); err != nil {
 		return nil, err
+	}
+	if len(q.grants) == 0 && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	return n.fillGrants(q.grants)
 }
@@ -117,15 +121,16 @@ func (n *Namespace) await(ctx context.Context, q *waiter) error {
 	case <-over:
 	case <-ctx.Done():
 	}
-	stop := func(w *writer) {
+	_, err := call(context.WithoutCancel(ctx), n, urgent, func(w *writer) (struct{}, error) {
 		if !q.over {
 			q.over = true
 			w.waiters.remove(q)
 			w.later(func() { close(q.settled) })
 		}
-	}
-	if err := n.post(context.WithoutCancel(ctx), stop); err != nil {
-		return err
+		return struct{}{}, nil
+	})
+	if err != nil {
+		return err // the namespace stops or is loaded anew, and with it the waiters
 	}
 	<-q.settled
 	return q.err
@@ -134,6 +139,9 @@ func (n *Namespace) await(ctx context.Context, q *waiter) error {
 // reserve is a new reserve's first try, or the repeat of an earlier one.
 func (w *writer) reserve(q *waiter) error {
 	r := q.request
+	if q.over { // its caller has gone
+		return nil
+	}
 	if w.state.Meta().Draining {
 		return job.ErrDraining
 	}
