@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/muster-queue/muster/job"
@@ -136,7 +135,9 @@ func (s *Store) checkpoint(db *database, dir string) (refs map[string]bool, rele
 			held[digest] = true
 		}
 	}
-	err = db.guard(func() error { return db.db.Checkpoint(dir, pdb.WithFlushedWAL()) })
+	if err = db.flushLog(); err == nil {
+		err = db.guard(func() error { return db.db.Checkpoint(dir) })
+	}
 	if err == nil {
 		refs, err = s.refsOf(db)
 	}

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"encoding/hex"
+	"errors"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
@@ -9,25 +10,42 @@ import (
 	"github.com/muster-queue/muster/store"
 )
 
-// commit is a batch on its way to the log and the disk.
+// commit is a change on its way to the log and the disk.
 type commit struct {
-	db    *database
+	db *database
+	// do applies the change; batch is what to wait for then, nil if nothing.
+	do    func() error
 	batch *pdb.Batch
-	sync  *pdb.WriteOptions
-	// applied is closed when the batch is in the log's queue and visible to
-	// reads, or has failed with err.
-	applied chan struct{}
-	err     error
-	after   func() // runs once the batch is visible or failed
+	after func() // runs once the change is visible or failed, if not nil
+
+	// applied is closed when the change is visible to reads or has failed, synced
+	// when it is durable or has failed; err is set before.
+	applied, synced chan struct{}
+	err             error
 }
 
-// submit hands a batch to the goroutine that applies them in order. It blocks
-// while too many wait.
+// submit hands a batch to the goroutine that applies them in order, to be
+// durable. It blocks while too many wait.
 func (d *database) submit(b *pdb.Batch, after func()) (*commit, error) {
-	return d.queue(&commit{db: d, batch: b, sync: pdb.Sync, applied: make(chan struct{}), after: after})
+	return d.queue(&commit{batch: b, after: after, do: func() error { return d.db.ApplyNoSyncWait(b, pdb.Sync) }})
+}
+
+// applyNoSync applies a batch that a crash may take.
+func (d *database) applyNoSync(b *pdb.Batch) error {
+	return d.run(func() error { return errors.Join(d.db.Apply(b, pdb.NoSync), b.Close()) })
+}
+
+// run runs a change among the commits.
+func (d *database) run(do func() error) error {
+	c, err := d.queue(&commit{do: do})
+	if err != nil {
+		return err
+	}
+	return c.wait(c.applied)
 }
 
 func (d *database) queue(c *commit) (*commit, error) {
+	c.db, c.applied, c.synced = d, make(chan struct{}), make(chan struct{})
 	select {
 	case <-d.failed:
 		return nil, d.err()
@@ -43,44 +61,54 @@ func (d *database) queue(c *commit) (*commit, error) {
 
 // applyCommits is the goroutine that applies commits.
 func (d *database) applyCommits() {
+	defer close(d.applied)
 	for c := range d.commits {
-		c.err = d.guard(func() error {
-			if c.sync == pdb.Sync {
-				return d.db.ApplyNoSyncWait(c.batch, pdb.Sync)
-			}
-			return d.db.Apply(c.batch, c.sync)
-		})
+		c.err = d.guard(c.do)
 		if c.after != nil {
 			c.after()
 		}
 		close(c.applied)
+		if c.batch != nil {
+			d.applied <- c
+		}
 	}
 }
 
-// Wait blocks until the batch is durable.
-func (c *commit) Wait() error {
-	if err := c.wasApplied(); err != nil {
-		return err
+// syncCommits is the goroutine that waits until commits are durable.
+func (d *database) syncCommits() {
+	for c := range d.applied {
+		if c.err == nil {
+			c.err = c.batch.SyncWait()
+			if c.err == nil {
+				c.err = c.batch.Close()
+			} else {
+				d.fail(c.err)
+				c.err = d.err()
+			}
+		}
+		close(c.synced)
 	}
-	if err := c.batch.SyncWait(); err != nil {
-		c.db.fail(err)
-		return c.db.err()
-	}
-	return c.batch.Close()
 }
 
-// wasApplied blocks until the batch is visible or has failed.
-func (c *commit) wasApplied() error {
-	c.visible()
+// Wait blocks until the change is durable.
+func (c *commit) Wait() error { return c.wait(c.synced) }
+
+// wait blocks until the commit has come so far, or the database failed before.
+func (c *commit) wait(done chan struct{}) error {
 	select {
-	case <-c.applied:
+	case <-done:
+		return c.err
+	case <-c.db.failed:
+	}
+	select {
+	case <-done:
 		return c.err
 	default:
 		return c.db.err()
 	}
 }
 
-// visible blocks until reads see the batch.
+// visible blocks until reads see the change.
 func (c *commit) visible() {
 	select {
 	case <-c.applied:

@@ -1,9 +1,11 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
@@ -14,17 +16,17 @@ import (
 // is fenced off and given up, never repaired in place, and the store opens
 // another on the same files.
 //
-// Pebble answers a failure of its log with a panic in whoever commits, one of
-// its manifest with Logger.Fatalf in a goroutine of its own, which it expects not
-// to return. Here commits are made by one goroutine that recovers, and Fatalf
-// lowers the fence and returns: what Pebble does afterwards with its state in
-// memory can no longer reach a file.
+// Commits are applied by one goroutine and waited for by another, so that nobody
+// else is caught in a database that does not return (see fence). Where Pebble
+// calls Logger.Fatalf, as it does when its manifest fails, the fence is lowered
+// and the call returns: what Pebble does afterwards with its state in memory can
+// no longer reach a file.
 type database struct {
 	db    *pdb.DB
 	fence *fence
 
-	// commits are applied in order by one goroutine.
-	commits chan *commit
+	commits chan *commit // to be applied, in order
+	applied chan *commit // to be waited for, in order
 	// failed is closed at the first failure; cause is set before.
 	failed chan struct{}
 	once   sync.Once
@@ -36,10 +38,11 @@ type database struct {
 	// stalled counts write stalls under way, flushErrors failed flushes in a row.
 	stalled, flushErrors atomic.Int32
 
-	refs  sync.WaitGroup // users
-	apply sync.WaitGroup // the goroutine that applies commits
-	mu    sync.Mutex     // guards shut against new users
-	shut  bool
+	users   sync.WaitGroup
+	applier sync.WaitGroup
+	syncer  sync.WaitGroup
+	mu      sync.Mutex // guards shut against new users
+	shut    bool
 }
 
 // maxFlushErrors is how many flushes in a row may fail while commits wait for
@@ -50,14 +53,15 @@ const maxFlushErrors = 5
 const commitQueue = 64
 
 // openDatabase opens the Pebble database of the layout.
-func (s *Store) openDatabase(mustExist bool) (d *database, err error) {
+func (s *Store) openDatabase(mustExist bool) (*database, error) {
 	ledger, err := openLedger(s.fs, s.layout.dbDir(), mustExist)
 	if err != nil {
 		return nil, openError(s.dir, err)
 	}
-	d = &database{
-		fence:   newFence(s.fs, &s.syncs),
+	d := &database{
+		fence:   newFence(s.fs, s.layout.dbDir(), &s.syncs),
 		commits: make(chan *commit, commitQueue),
+		applied: make(chan *commit, commitQueue),
 		failed:  make(chan struct{}),
 		onFail:  s.databaseFailed,
 	}
@@ -65,20 +69,67 @@ func (s *Store) openDatabase(mustExist bool) (d *database, err error) {
 	d.fence.created = ledger.add
 	opts := s.cfg.options(s.cache, d.fence, d.listener(s.cfg.Log.Error), logger{d, s.cfg.Log})
 	opts.ErrorIfNotExists = mustExist
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
-		}
-		if err != nil {
-			d.fence.lower()
-			err = openError(s.dir, err)
-		}
-	}()
-	if d.db, err = pdb.Open(s.layout.dbDir(), opts); err != nil {
+	if err := s.spaceToOpen(); err != nil {
 		return nil, err
 	}
-	d.apply.Go(d.applyCommits)
+	if err := d.open(s.layout.dbDir(), opts); err != nil {
+		d.fence.lower()
+		return nil, openError(s.dir, err)
+	}
+	d.fence.running.Store(true)
+	d.applier.Go(d.applyCommits)
+	d.syncer.Go(d.syncCommits)
 	return d, nil
+}
+
+// openPatience is how long a database that failed while it was opened may take
+// to say so itself. If it waits at the fence, or its log cannot be written as
+// tables, it never does.
+const openPatience = 250 * time.Millisecond
+
+// open opens the Pebble database.
+func (d *database) open(dir string, opts *pdb.Options) error {
+	opened := make(chan error, 1)
+	go func() {
+		db, err := openPebble(dir, opts)
+		d.db = db
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		return err
+	case <-d.failed:
+	}
+	timer := time.NewTimer(openPatience)
+	defer timer.Stop()
+	select {
+	case err := <-opened:
+		if err == nil {
+			err = errors.Join(d.cause, d.db.Close())
+		}
+		return err
+	case <-timer.C:
+		return d.cause
+	}
+}
+
+// openPebble opens a Pebble database; where Pebble panics over what it reads,
+// that is an error.
+func openPebble(dir string, opts *pdb.Options) (db *pdb.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked(r)
+		}
+	}()
+	return pdb.Open(dir, opts)
+}
+
+// panicked is what a panic says, as an error.
+func panicked(r any) error {
+	if err, ok := r.(error); ok {
+		return err
+	}
+	return fmt.Errorf("%v", r)
 }
 
 // fail gives the database up.
@@ -104,37 +155,36 @@ func (d *database) acquire() bool {
 	if d.shut {
 		return false
 	}
-	d.refs.Add(1)
+	d.users.Add(1)
 	return true
 }
 
-func (d *database) release() { d.refs.Done() }
+func (d *database) release() { d.users.Done() }
 
-// close ends the database when its users are done.
+// close ends the database when its users are done. Of one that failed the
+// goroutine that applies may never return; then it stays as it is.
 func (d *database) close() (err error) {
 	d.mu.Lock()
 	d.shut = true
 	d.mu.Unlock()
-	d.refs.Wait()
+	d.users.Wait()
 	close(d.commits)
-	d.apply.Wait()
+	d.applier.Wait()
+	d.fence.let()
+	d.syncer.Wait()
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
+			err = panicked(r)
 		}
 	}()
 	return d.db.Close()
 }
 
-// guard runs a change of the database and turns a panic of Pebble, which means
-// that its log is lost, into a failure.
+// guard runs a change of the database and turns a panic of Pebble into a failure.
 func (d *database) guard(change func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
-			if e, ok := r.(error); ok {
-				err = e
-			}
+			err = panicked(r)
 			d.fail(err)
 		}
 	}()
@@ -173,14 +223,15 @@ func (d *database) listener(report func(msg string, args ...any)) *pdb.EventList
 	}
 }
 
-// flushed counts flushes that failed. While commits wait for them for long, the
-// database is given up: its users get an answer, and the next one starts over.
+// flushed counts flushes that failed. When commits or the opening wait for them
+// for long, the database is given up: its users get an answer, and the next one
+// starts over.
 func (d *database) flushed(info pdb.FlushInfo) {
 	if info.Err == nil {
 		d.flushErrors.Store(0)
 		return
 	}
-	if d.flushErrors.Add(1) >= maxFlushErrors && d.stalled.Load() > 0 {
+	if d.flushErrors.Add(1) >= maxFlushErrors && (d.stalled.Load() > 0 || !d.fence.running.Load()) {
 		go d.fail(info.Err)
 	}
 }

@@ -20,8 +20,14 @@ var errFenced = errors.New("this database was given up after a failure")
 // incarnation failed, the fence lets nothing through that would change a file:
 // its goroutines, which cannot be stopped, can do no harm to its successor. It
 // also sees failures of the log and the manifest first, and times fsyncs.
+//
+// Pebble ends the process when it cannot change its log, or sync its directory.
+// So a failed sync of the directory and, once the database runs, a failed
+// operation on the log do not return to it: they wait at the fence until nobody
+// commits any more, which is when Pebble only closes its files and may know.
 type fence struct {
 	vfs.FS
+	dir string // of the database
 	// failed is told the first error of a file whose loss the database does not
 	// survive.
 	failed func(error)
@@ -32,14 +38,23 @@ type fence struct {
 	mu   sync.RWMutex // held for reading by every change under way
 	down atomic.Bool
 
+	// running is set when the database is open; release, closed by let, ends the
+	// waiting of failed operations on the log.
+	running atomic.Bool
+	release chan struct{}
+	once    sync.Once
+
 	// retry is until when (Unix nanoseconds) new tables wait, after one could not
 	// be written; quit, closed by lower, ends the wait.
 	retry atomic.Int64
 	quit  chan struct{}
 }
 
-func newFence(fs vfs.FS, syncs *syncTimes) *fence {
-	return &fence{FS: fs, syncs: syncs, quit: make(chan struct{}), failed: func(error) {}, created: func(string) error { return nil }}
+func newFence(fs vfs.FS, dir string, syncs *syncTimes) *fence {
+	return &fence{
+		FS: fs, dir: dir, syncs: syncs, quit: make(chan struct{}), release: make(chan struct{}),
+		failed: func(error) {}, created: func(string) error { return nil },
+	}
 }
 
 // lower lets nothing through from now on. It does not wait for what is under way.
@@ -55,31 +70,69 @@ func (f *fence) drain() {
 	defer f.mu.Unlock()
 }
 
+// let lets what failed return.
+func (f *fence) let() { f.once.Do(func() { close(f.release) }) }
+
 // change runs one change of the file name.
 func (f *fence) change(name string, do func() error) error {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if f.down.Load() {
-		return errFenced
-	}
-	err := do()
+	err := f.try(do)
 	if err != nil {
 		f.report(name, err)
 	}
 	return err
 }
 
+func (f *fence) try(do func() error) error {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.down.Load() {
+		return errFenced
+	}
+	return do()
+}
+
+// role is what a file is to the database; others than its own have none.
+type role int
+
+const (
+	roleOther role = iota
+	roleTable
+	roleDir // the directory itself, which is synced with each new log and manifest
+	roleLog
+	roleManifest // and the marker that points to it
+)
+
+func (f *fence) role(name string) role {
+	base := path.Base(name)
+	switch {
+	case name == f.dir:
+		return roleDir
+	case path.Dir(name) != f.dir:
+		return roleOther
+	case strings.HasSuffix(base, ".sst"):
+		return roleTable
+	case strings.HasSuffix(base, ".log"):
+		return roleLog
+	case strings.HasPrefix(base, "MANIFEST"), strings.HasPrefix(base, "marker."):
+		return roleManifest
+	}
+	return roleOther
+}
+
 // report decides what the failure of a change means. Tables are written anew by
 // the database itself, after a pause; it does not survive a failure of its log
-// or manifest.
+// or its manifest.
 func (f *fence) report(name string, err error) {
-	base := path.Base(name)
-	if strings.HasSuffix(base, ".sst") || strings.HasSuffix(base, ".blob") {
+	switch f.role(name) {
+	case roleTable:
 		f.retry.Store(time.Now().Add(retryPause).UnixNano())
-		return
-	}
-	if strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST") || strings.HasPrefix(base, "marker.") {
+	case roleManifest:
 		f.failed(err)
+	case roleDir, roleLog:
+		f.failed(err)
+		if f.running.Load() || f.role(name) == roleDir {
+			<-f.release
+		}
 	}
 }
 
@@ -87,9 +140,11 @@ func (f *fence) report(name string, err error) {
 // itself it would try in a tight loop.
 const retryPause = 100 * time.Millisecond
 
+// pause delays a new table after one failed, until the end of the database if
+// that failed.
 func (f *fence) pause(name string) {
 	wait := time.Until(time.Unix(0, f.retry.Load()))
-	if wait <= 0 || !strings.HasSuffix(name, ".sst") {
+	if wait <= 0 && !f.down.Load() || f.role(name) != roleTable {
 		return
 	}
 	timer := time.NewTimer(wait)
@@ -97,6 +152,9 @@ func (f *fence) pause(name string) {
 	select {
 	case <-timer.C:
 	case <-f.quit:
+	}
+	if f.down.Load() {
+		<-f.release
 	}
 }
 
@@ -121,14 +179,20 @@ func (f *fence) ReuseForWrite(from, to string, cat vfs.DiskWriteCategory) (vfs.F
 	return f.open(to, func() (vfs.File, error) { return f.FS.ReuseForWrite(from, to, cat) })
 }
 
-func (f *fence) open(name string, do func() (vfs.File, error)) (vfs.File, error) {
-	var file vfs.File
-	err := f.change(name, func() (err error) {
-		file, err = do()
-		if err == nil && strings.HasSuffix(name, ".log") {
-			err = f.created(name)
+func (f *fence) open(name string, do func() (vfs.File, error)) (file vfs.File, err error) {
+	err = f.change(name, func() (err error) {
+		if file, err = do(); err != nil {
+			return err
 		}
-		return err
+		switch f.role(name) {
+		case roleLog:
+			return f.created(name)
+		case roleManifest:
+			// Pebble makes the name of a manifest durable together with the marker
+			// that points to it; the marker alone would be a database without one.
+			return syncDir(f.FS, f.dir)
+		}
+		return nil
 	})
 	if err != nil {
 		if file != nil {
@@ -136,7 +200,7 @@ func (f *fence) open(name string, do func() (vfs.File, error)) (vfs.File, error)
 		}
 		return nil, err
 	}
-	return &fencedFile{File: file, fence: f, name: name, log: strings.HasSuffix(name, ".log")}, nil
+	return &fencedFile{File: file, fence: f, name: name, log: f.role(name) == roleLog}, nil
 }
 
 func (f *fence) Link(from, to string) error {
@@ -168,6 +232,23 @@ type fencedFile struct {
 	fence *fence
 	name  string
 	log   bool
+}
+
+// Close of a log does not fail: what matters was synced before.
+func (f *fencedFile) Close() error {
+	err := f.File.Close()
+	if f.log {
+		return nil
+	}
+	return err
+}
+
+func (f *fencedFile) Stat() (info vfs.FileInfo, err error) {
+	info, err = f.File.Stat()
+	if err != nil && f.log {
+		f.fence.report(f.name, err)
+	}
+	return info, err
 }
 
 func (f *fencedFile) Write(p []byte) (n int, err error) {

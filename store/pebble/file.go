@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -29,7 +30,8 @@ func writeFile(fs vfs.FS, name string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	// A file system may change what it is given to write.
+	_, err = f.Write(bytes.Clone(content))
 	if err == nil {
 		err = f.Sync()
 	}

@@ -121,10 +121,7 @@ func (n *namespace) Close() error {
 		return nil
 	}
 	defer n.db.release()
-	if last := n.shared.last.Load(); last != nil {
-		last.visible()
-	}
-	return n.db.guard(func() error { return n.db.db.LogData(nil, pdb.Sync) })
+	return n.db.flushLog()
 }
 
 // reader is the database for a read, acquired, in which every commit that

@@ -123,6 +123,11 @@ func (d *database) write(fill func(b *pdb.Batch) error) error {
 	return c.Wait()
 }
 
+// flushLog makes everything durable that was committed before.
+func (d *database) flushLog() error {
+	return d.write(func(b *pdb.Batch) error { return b.LogData(nil, nil) })
+}
+
 // readNames reads the store's identity and its namespaces.
 func (s *Store) readNames() error {
 	var row storeRow

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -215,10 +216,52 @@ func (s *Store) Close() error {
 	s.work.Wait()
 	var err error
 	if db != nil {
-		err = db.guard(db.db.Flush)
-		err = errors.Join(err, db.close())
+		err = s.end(db)
 	}
-	s.old.Wait()
+	s.awaitOld()
 	s.cache.Unref()
 	return errors.Join(err, s.lock.Close())
+}
+
+// end closes the database in use. One that failed is given up.
+func (s *Store) end(db *database) error {
+	if err := db.flush(); err != nil {
+		db.fence.lower()
+		s.old.Go(func() { _ = db.close() })
+		return job.Wrap(err, "close store", s.dir)
+	}
+	return db.close()
+}
+
+// flush writes what the log has as tables.
+func (d *database) flush() error {
+	var flushed <-chan struct{}
+	err := d.run(func() (err error) { flushed, err = d.db.AsyncFlush(); return err })
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+		return nil
+	case <-d.failed:
+		return d.err()
+	}
+}
+
+// oldPatience is how long Close waits for databases that were given up; one may
+// never end (see database).
+const oldPatience = time.Second
+
+func (s *Store) awaitOld() {
+	ended := make(chan struct{})
+	go func() {
+		s.old.Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(oldPatience)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	}
 }

@@ -209,21 +209,7 @@ func (w *segmentWriter) set(value []byte) error {
 	return err
 }
 
-func (w *segmentWriter) apply() error {
-	if err := w.db.applyNoSync(w.b); err != nil {
-		return err
-	}
-	return w.b.Close()
-}
-
-// applyNoSync applies a batch that a crash may take.
-func (d *database) applyNoSync(b *pdb.Batch) error {
-	c, err := d.queue(&commit{db: d, batch: b, sync: pdb.NoSync, applied: make(chan struct{})})
-	if err != nil {
-		return err
-	}
-	return c.wasApplied()
-}
+func (w *segmentWriter) apply() error { return w.db.applyNoSync(w.b) }
 
 // dropSegment deletes a segment in a batch.
 func dropSegment(b *pdb.Batch, id nsID, seg uint64) error {

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,6 +75,32 @@ func (s *space) reserve(total int64) int64 {
 		return s.cfg.Reserve
 	}
 	return min(max(total/100, minReserve), maxReserve)
+}
+
+// spaceToOpen is a NoSpace error when what the log has would not fit as tables,
+// which is the first thing a database does when it is opened.
+func (s *Store) spaceToOpen() error {
+	usage, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil {
+		return nil // unknown; writes will tell
+	}
+	names, err := s.fs.List(s.layout.dbDir())
+	if err != nil {
+		return openError(s.dir, err)
+	}
+	need := uint64(1 << 20)
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".log") {
+			continue
+		}
+		if info, err := s.fs.Stat(s.fs.PathJoin(s.layout.dbDir(), name)); err == nil {
+			need += uint64(info.Size())
+		}
+	}
+	if usage.AvailBytes < need && usage.TotalBytes > 0 {
+		return job.Errorf(job.NoSpace, "open store %s: the disk is full: %d MiB are free, %d MiB are needed", s.dir, usage.AvailBytes>>20, need>>20)
+	}
+	return nil
 }
 
 // Health implements store.Store. It is cheap enough to ask before every request.
