@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -66,14 +67,16 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	stderr, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	up, ended := make(chan bool, 1), make(chan struct{})
+	up, ended := make(chan struct{}), make(chan struct{})
+	var log []string // of the goroutine, until ended: a script's own log has no lock
 	go func() {
 		defer close(ended)
+		attached := sync.OnceFunc(func() { close(up) })
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
-			ts.Logf("server: %s", lines.Text())
+			log = append(log, lines.Text())
 			if strings.Contains(lines.Text(), "msg=attached") {
-				up <- true
+				attached()
 			}
 		}
 		_, _ = io.Copy(io.Discard, stderr)
@@ -82,6 +85,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		_ = cmd.Process.Signal(os.Interrupt)
 		<-ended
 		_ = cmd.Wait()
+		ts.Logf("server: %s", strings.Join(log, "\nserver: "))
 	})
 	select {
 	case <-up:
