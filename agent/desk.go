@@ -30,6 +30,7 @@ type desk struct {
 	leaving  bool      // no new jobs; end when there are none
 	failed   error     // why it leaves, if that is an error
 	stopping <-chan time.Time
+	starts   *time.Timer // the next report of starts
 
 	began chan *task
 	ended chan ending
@@ -65,7 +66,7 @@ func newDesk(a *Agent) (*desk, error) {
 		a: a, link: newLink(a.cfg.Client, a.log), envs: newEnvironments(a.cfg.Client, a.cfg.Namespace),
 		tasks: map[job.AttemptID]*task{}, free: a.caps.Clone(), out: out,
 		prefetch: pace{max: a.cfg.MaxPrefetch}, beat: defaultBeat, gone: time.Now(),
-		began: make(chan *task, 64), ended: make(chan ending, 64),
+		began: make(chan *task, 64), ended: make(chan ending, 64), starts: time.NewTimer(time.Hour),
 	}, nil
 }
 
@@ -75,10 +76,9 @@ func (d *desk) work(ctx context.Context) error {
 	defer end()
 	go d.link.run(links)
 	beats := time.NewTimer(d.beat)
-	starts := time.NewTimer(time.Hour)
 	prunes := time.NewTicker(pruneEvery)
 	defer beats.Stop()
-	defer starts.Stop()
+	defer d.starts.Stop()
 	defer prunes.Stop()
 	go d.prune(time.Now())
 	quit := ctx.Done()
@@ -91,12 +91,10 @@ func (d *desk) work(ctx context.Context) error {
 		case m := <-d.link.in:
 			d.hear(m)
 		case t := <-d.began:
-			if d.out.begin(t) {
-				starts.Reset(startDelay)
-			}
+			d.begin(t)
 		case e := <-d.ended:
 			d.end(e)
-		case <-starts.C:
+		case <-d.starts.C:
 			d.out.flushStarts()
 		case <-beats.C:
 			d.heartbeat()
@@ -129,7 +127,7 @@ func (d *desk) drainEvents() {
 		case e := <-d.ended:
 			d.end(e)
 		case t := <-d.began:
-			d.out.begin(t)
+			d.begin(t)
 		default:
 			return
 		}
@@ -190,10 +188,8 @@ func (d *desk) renew(r *v1.AttachResponse) {
 	}
 	reading := time.Duration(r.Renewed)
 	for _, t := range d.tasks {
-		t.renew(reading)
-		if r.Hold > 0 {
-			t.deadline = max(t.deadline, reading+time.Duration(r.Hold))
-		}
+		// Readings may come late; a deadline does not move back.
+		t.extend(reading + max(t.lease, time.Duration(r.Hold)))
 		if t.stop != nil {
 			d.a.runner.Extend(t.id, t.until())
 		}
@@ -266,17 +262,25 @@ func (d *desk) start(ctx context.Context, t *task) {
 	t.stop, t.began = stop, time.Now()
 	d.free.Sub(t.needs)
 	d.running++
-	until := t.until()
 	go func() {
 		env, err := d.envs.get(runCtx, t.job.Command.EnvID)
 		if err != nil {
 			d.ended <- unenvironed(t, err)
 			return
 		}
-		spec := t.spec(env, func(int) { d.began <- t })
-		spec.Until = until
-		d.ended <- ending{task: t, result: d.a.runner.Run(runCtx, spec)}
+		d.ended <- ending{task: t, result: d.a.runner.Run(runCtx, t.spec(env, func(int) { d.began <- t }))}
 	}()
+}
+
+// begin takes note of a command that has begun, to be reported soon together with
+// others. The deadline may have moved since it was started.
+func (d *desk) begin(t *task) {
+	if t.stop != nil {
+		d.a.runner.Extend(t.id, t.until())
+	}
+	if d.out.begin(t) {
+		d.starts.Reset(startDelay)
+	}
 }
 
 // unenvironed is the end of a task whose environment could not be had: given
@@ -411,11 +415,9 @@ func (d *desk) attach(c *conn) {
 	m := &v1.AttachRequest{Hello: d.a.hello(d), Reports: d.out.take()}
 	reading := time.Duration(m.Hello.Clock)
 	for _, t := range d.tasks {
-		if t.deadline > reading+t.lease {
-			t.deadline = reading + t.lease
-			if t.stop != nil {
-				d.a.runner.Extend(t.id, t.until())
-			}
+		t.limit(reading + t.lease)
+		if t.stop != nil {
+			d.a.runner.Extend(t.id, t.until())
 		}
 	}
 	c.send(m)

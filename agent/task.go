@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-queue/muster/agent/home"
@@ -18,8 +19,9 @@ type task struct {
 	job   *job.Job
 	needs job.Resources
 	lease time.Duration
-	// deadline is when, on the clock since boot, the lease ends.
-	deadline time.Duration
+	// end is when, on the clock since boot, the lease ends, in nanoseconds. The
+	// desk changes it, the task's own goroutine reads it.
+	end atomic.Int64
 
 	started bool
 	// overtaken is how many later tasks began while it waited for room.
@@ -32,8 +34,9 @@ type task struct {
 func newTask(g *v1.Grant) (*task, error) {
 	t := &task{
 		grant: g, id: job.AttemptID{Epoch: g.Epoch, N: g.N}, job: new(job.Job), needs: g.Needs,
-		lease: time.Duration(g.Lease), deadline: time.Duration(g.Clock) + time.Duration(g.Lease),
+		lease: time.Duration(g.Lease),
 	}
+	t.end.Store(g.Clock + g.Lease)
 	if err := job.Decode(g.Encoded, t.job); err != nil {
 		return nil, job.Wrap(err, "read the job of attempt", t.id.String())
 	}
@@ -50,13 +53,16 @@ func margin(lease time.Duration) time.Duration {
 }
 
 // until is when everything the task started must have ended.
-func (t *task) until() time.Duration { return t.deadline - margin(t.lease) }
+func (t *task) until() time.Duration { return t.deadline() - margin(t.lease) }
 
-// renew counts the lease from a reading of the clock that the server processed.
-// Readings may come late; a deadline never moves back.
-func (t *task) renew(reading time.Duration) {
-	t.deadline = max(t.deadline, reading+t.lease)
-}
+// deadline is when the lease ends.
+func (t *task) deadline() time.Duration { return time.Duration(t.end.Load()) }
+
+// extend moves the deadline, but not back.
+func (t *task) extend(to time.Duration) { t.end.Store(int64(max(t.deadline(), to))) }
+
+// limit moves the deadline back if it is later.
+func (t *task) limit(to time.Duration) { t.end.Store(int64(min(t.deadline(), to))) }
 
 // expired reports whether the attempt may not begin any more.
 func (t *task) expired() bool { return home.Now() >= t.until() }
