@@ -103,9 +103,9 @@ func newTerminal(t *testing.T, dir string) func(command string) string {
 		_ = end.Run()
 	})
 	return func(command string) string {
-		if strings.HasSuffix(command, "&") {
+		if server, ok := strings.CutSuffix(command, "&"); ok {
 			// In the background: what comes after it needs it to be up.
-			command = strings.TrimSuffix(command, "&") + ">.server.log 2>&1 & echo $! >.pid; until muster info >.info 2>&1; do :; done"
+			command = server + ">.server.log 2>&1 & echo $! >.pid; until muster info >.info 2>&1; do :; done"
 		}
 		c := exec.Command("bash", "-c", command)
 		c.Dir = dir

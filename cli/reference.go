@@ -18,7 +18,7 @@ import (
 
 // WriteDocs writes cli.md, and the table of fields in input.md, into a directory.
 func WriteDocs(dir string) error {
-	if err := os.WriteFile(filepath.Join(dir, "cli.md"), reference(), 0o644); err != nil { //nolint:gosec // a page for everybody
+	if err := os.WriteFile(filepath.Join(dir, "cli.md"), reference(), 0o644); err != nil {
 		return job.Errorf(job.Internal, "write the reference: %w", err)
 	}
 	path := filepath.Join(dir, "input.md")
@@ -27,7 +27,7 @@ func WriteDocs(dir string) error {
 		page, err = withFields(page)
 	}
 	if err == nil {
-		err = os.WriteFile(path, page, 0o644) //nolint:gosec // a page for everybody
+		err = os.WriteFile(path, page, 0o644)
 	}
 	if err != nil {
 		return job.Errorf(job.Internal, "write the table of fields: %w", err)

@@ -226,6 +226,7 @@ func TestFailedCommit(t *testing.T) {
 		if _, err := b.ns.Add(b.ctx, AddRequest{Jobs: []*job.Job{data("lost")}}); !errors.Is(err, job.ErrUnknownOutcome) {
 			t.Fatalf("add during a failing commit: %v", err)
 		}
+		synctest.Wait() // an add before the writer heard of it would share the fate
 		if r := b.add(t, data("after"), data("before"), data("lost")); r.Added != 2 || r.Existed != 1 {
 			t.Fatalf("after the reload: %+v", r)
 		}

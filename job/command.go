@@ -137,7 +137,7 @@ const blanks = " \t\r\n\v\f"
 // Kind is the requirement group a command has when none is given: the base name
 // of its first word, or none when that cannot be a name.
 func (c *Command) Kind() string {
-	first := ""
+	var first string
 	if len(c.Argv) > 0 {
 		first = c.Argv[0]
 	} else {

@@ -108,9 +108,10 @@ func TestResources(t *testing.T) {
 }
 
 func TestBackoff(t *testing.T) {
-	for n, want := range []time.Duration{30, 60, 120, 240, 480, 960, 1800, 1800} {
-		if got := DefaultBackoff.Delay(n, 0); got != want*time.Second {
-			t.Errorf("after failure %d: %v; want %v", n, got, want*time.Second)
+	for n, seconds := range []int{30, 60, 120, 240, 480, 960, 1800, 1800} {
+		want := time.Duration(seconds) * time.Second
+		if got := DefaultBackoff.Delay(n, 0); got != want {
+			t.Errorf("after failure %d: %v; want %v", n, got, want)
 		}
 	}
 	if got := DefaultBackoff.Delay(0, 0.5); got != 45*time.Second {
