@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -262,6 +263,16 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 		_ = conn.Close()
+		https := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
+		answer, err := https.Get("https://" + where.HTTPAddress + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.StatusCode != http.StatusOK || answer.ProtoMajor != 2 {
+			t.Errorf("%s: HTTP answers %v with %s", name, answer.Status, answer.Proto)
+		}
+		_ = answer.Body.Close()
+		https.CloseIdleConnections()
 		if plain, err := grpc.NewClient(where.Address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: x509.NewCertPool()}))); err == nil {
 			if _, err := v1.NewServerClient(plain).GetInfo(as(t, s.Token()), &v1.GetInfoRequest{}); err == nil {
 				t.Errorf("%s: anybody's certificate would do", name)

@@ -32,6 +32,9 @@ func (s *workService) Reserve(ctx context.Context, m *v1.ReserveRequest) (*v1.Re
 	if err != nil {
 		return nil, err
 	}
+	if len(grants) == 0 {
+		return nothing(ctx, ns)
+	}
 	a := &v1.ReserveResponse{Grants: make([]*v1.Grant, len(grants))}
 	form, waited := formOf(m.Want), time.Since(asked)
 	for i := range grants {
@@ -42,6 +45,12 @@ func (s *workService) Reserve(ctx context.Context, m *v1.ReserveRequest) (*v1.Re
 		a.Grants[i].Lease += int64(waited)
 	}
 	return a, nil
+}
+
+// nothing answers a reserve that got no jobs, and says so if that is on purpose.
+func nothing(ctx context.Context, ns *engine.Namespace) (*v1.ReserveResponse, error) {
+	stats, err := ns.Stats(ctx)
+	return &v1.ReserveResponse{Paused: stats.Paused}, err
 }
 
 func reserveRequest(m *v1.ReserveRequest) (engine.ReserveRequest, error) {
