@@ -109,6 +109,8 @@ func plain(message string) string {
 	switch {
 	case strings.Contains(message, "connection refused"):
 		return message + "; is a server running? \"muster server\" starts one"
+	case strings.Contains(message, "error reading server preface"):
+		return message + "; it may want TLS: give the CA file of its certificate"
 	case strings.Contains(message, "certificate"), strings.Contains(message, "first record does not look like a TLS handshake"):
 		return message + "; is the right CA file given, and does the server use TLS?"
 	}
