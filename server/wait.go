@@ -33,7 +33,7 @@ func (s *jobsService) WaitJobs(m *v1.WaitJobsRequest, stream grpc.ServerStreamin
 		if _, err := changed.wait(ctx); err != nil {
 			return err
 		}
-		c, err := count(ctx)
+		c, err := changed.count(ctx, count)
 		if err != nil {
 			return err
 		}

@@ -36,7 +36,11 @@ func (s *jobsService) WatchJobs(m *v1.WatchJobsRequest, stream watchStream) erro
 	}
 	s.watchers.Add(1)
 	defer s.watchers.Add(-1)
-	w := &watcher{ns: ns, request: m, stream: stream, at: m.From}
+	count, err := counter(ns, &v1.WaitJobsRequest{Queue: m.Queue, Group: m.Group})
+	if err != nil {
+		return err
+	}
+	w := &watcher{ns: ns, request: m, stream: stream, at: m.From, count: count}
 	switch m.Level {
 	case "", "counts":
 		return w.watchCounts(ctx, from)
@@ -70,6 +74,7 @@ type watcher struct {
 	ns      *engine.Namespace
 	request *v1.WatchJobsRequest
 	stream  watchStream
+	count   countFunc // of a queue, a group, both or the namespace
 	// at is the position before what is being sent: who breaks off in the middle
 	// gets the rest again with some of what came before.
 	at string
@@ -94,22 +99,13 @@ func (w *watcher) tell(ctx context.Context, b *engine.WatchBatch) error {
 			m = &v1.WatchJobsResponse{}
 		}
 	}
-	counts, err := w.counts(ctx)
+	counts, err := w.count(ctx)
 	if err != nil {
 		return err
 	}
 	w.at = cursorText(b.Next)
-	m.Counts, m.Position = counts, w.at
+	m.Counts, m.Position = api.FromCounts(&counts), w.at
 	return w.stream.Send(m)
-}
-
-// counts of what is watched: a queue, a group or the namespace.
-func (w *watcher) counts(ctx context.Context) (*v1.Counts, error) {
-	r, err := w.ns.Counts(ctx, engine.CountsRequest{Queue: w.request.Queue, Group: w.request.Group})
-	if err != nil {
-		return nil, err
-	}
-	return api.FromCounts(&r.Total), nil
 }
 
 // event is an event as a message; nil if its job is not watched. A job that was
@@ -146,18 +142,16 @@ func matches(want, is string) bool { return want == "" || want == is }
 // watchCounts tells the counts after changes, some times a second at most.
 func (w *watcher) watchCounts(ctx context.Context, from engine.Cursor) error {
 	c := watchChanges(ctx, w.ns, from)
-	var last engine.Cursor
 	for resync := true; ; resync = false {
-		next, err := c.wait(ctx)
+		at, err := c.wait(ctx)
 		if err != nil {
 			return err
 		}
-		counts, err := w.counts(ctx)
+		counts, err := c.count(ctx, w.count)
 		if err != nil {
 			return err
 		}
-		last = next
-		if err := w.stream.Send(&v1.WatchJobsResponse{Counts: counts, Resync: resync, Position: cursorText(last)}); err != nil {
+		if err := w.stream.Send(&v1.WatchJobsResponse{Counts: api.FromCounts(&counts), Resync: resync, Position: cursorText(at)}); err != nil {
 			return err
 		}
 	}
@@ -167,7 +161,17 @@ func (w *watcher) watchCounts(ctx context.Context, from engine.Cursor) error {
 type changes struct {
 	latest chan engine.Cursor // the newest position, if it was not taken yet
 	failed chan error
+	// paused ends when the next look may be taken.
 	paused *time.Timer
+}
+
+// count counts, and has the next look wait ten times as long as that took, where
+// counting takes long.
+func (c *changes) count(ctx context.Context, count countFunc) (job.Counts, error) {
+	began := time.Now()
+	counts, err := count(ctx)
+	c.paused = time.NewTimer(max(countsEvery, 10*time.Since(began)))
+	return counts, err
 }
 
 // watchChanges starts to watch; it ends with ctx.
@@ -186,8 +190,8 @@ func watchChanges(ctx context.Context, ns *engine.Namespace, from engine.Cursor)
 	return c
 }
 
-// wait blocks until something changed since the last call, but not shorter than
-// countsEvery after that.
+// wait blocks until something changed since the last call, but not before the
+// pause after the last count is over.
 func (c *changes) wait(ctx context.Context) (engine.Cursor, error) {
 	if c.paused != nil {
 		select {
@@ -198,7 +202,6 @@ func (c *changes) wait(ctx context.Context) (engine.Cursor, error) {
 	}
 	select {
 	case next := <-c.latest:
-		c.paused = time.NewTimer(countsEvery)
 		return next, nil
 	case err := <-c.failed:
 		return engine.Cursor{}, err
