@@ -128,7 +128,7 @@ func (n *namespace) Commit(c *job.Changes) (store.Commit, error) {
 	w := writer{ns: n, id: n.shared.id, b: db.db.NewBatchWithSize(sizeOf(c))}
 	if err := w.changes(db, c); err != nil {
 		w.dropBlobs()
-		return nil, job.Wrap(err, "commit to namespace", n.shared.name)
+		return nil, job.Wrap(n.store.readError("make a batch", err), "commit to namespace", n.shared.name)
 	}
 	under, err := db.submit(w.b, w.dropBlobs)
 	if err != nil {

@@ -257,6 +257,11 @@ func (l logger) Errorf(format string, args ...any) {
 // Fatalf is called where Pebble cannot go on. It may return, see database.
 func (l logger) Fatalf(format string, args ...any) {
 	err := fmt.Errorf(format, args...)
+	for _, arg := range args {
+		if cause, ok := arg.(error); ok {
+			err = cause // %s would hide what kind of error it is
+		}
+	}
 	l.d.fence.lower()
 	go l.d.fail(err)
 }

@@ -62,5 +62,5 @@ func (s *Store) readError(op string, err error) error {
 // damaged says that the store in dir cannot be read, and what to do.
 func damaged(dir string, err error) error {
 	return job.Errorf(job.Damaged, "store %s is damaged: %w; nothing was changed: "+
-		"restore a backup into a new directory with `muster restore BACKUP DIR`", dir, err)
+		"restore a backup into a new directory with `muster --data NEWDIR restore BACKUP`", dir, err)
 }

@@ -162,7 +162,7 @@ func (g *groupIndex) segment(seg *segment, before uint64, visit func(*job.Finish
 			}
 		}
 	}
-	return true, nil
+	return true, g.iter.Error() // before the next seek forgets it
 }
 
 // visit visits one record, unless it is forgotten.

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/batchrepr"
 	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -43,7 +44,10 @@ const (
 func openLedger(fs vfs.FS, dir string, mustExist bool) (*ledger, error) {
 	l := &ledger{fs: fs, dir: dir}
 	if !mustExist {
-		return l, errors.Join(makeDir(fs, dir), l.write(nil))
+		if err := makeDir(fs, dir); err != nil {
+			return nil, err
+		}
+		return l, l.write(nil)
 	}
 	b, err := readFile(fs, l.path())
 	if err != nil {
@@ -80,19 +84,70 @@ func (l *ledger) check() error {
 	if err != nil {
 		return err
 	}
-	for _, n := range l.logs {
-		if n < last {
-			continue
-		}
-		there, err := exists(l.fs, l.fs.PathJoin(l.dir, fmt.Sprintf("%06d.log", n)))
-		if err != nil {
+	needed := slices.DeleteFunc(slices.Clone(l.logs), func(n uint64) bool { return n < last })
+	next := uint64(0)
+	for i, n := range needed {
+		if next, err = l.checkLog(n, next, i == len(needed)-1); err != nil {
 			return err
-		}
-		if !there {
-			return fmt.Errorf("its log file %06d.log is missing", n)
 		}
 	}
 	return nil
+}
+
+// checkLog checks that a log is there and goes on where the one before ended, at
+// the batch number next; zero if that is not known. Pebble itself notices a torn
+// log that is not the newest only where the tear is not between two records.
+func (l *ledger) checkLog(n, next uint64, newest bool) (uint64, error) {
+	name := fmt.Sprintf("%06d.log", n)
+	f, err := l.fs.Open(l.fs.PathJoin(l.dir, name))
+	if isNotExist(err) {
+		return 0, fmt.Errorf("its log file %s is missing", name)
+	}
+	if err != nil {
+		return 0, err
+	}
+	first, end, err := logBatches(f, n)
+	info, err2 := f.Stat()
+	if err := errors.Join(err, err2, f.Close()); err != nil {
+		return 0, err
+	}
+	if info.Size() == 0 && !newest || next != 0 && first != 0 && first != next {
+		return 0, fmt.Errorf("its log file %s, or the one before, was cut off", name)
+	}
+	if end == 0 {
+		end = next
+	}
+	return end, nil
+}
+
+// logBatches reads the numbers of the first batch of a log, and of the one after
+// the last; both are zero if there is none. What cannot be read ends it; Pebble
+// judges that.
+func logBatches(f io.Reader, log uint64) (first, end uint64, err error) {
+	records := logReader(record.NewReader, f, log)
+	var header [batchrepr.HeaderLen]byte
+	for {
+		r, err := records.Next()
+		if err == nil {
+			_, err = io.ReadFull(r, header[:])
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF || record.IsInvalidRecord(err) {
+			return first, end, nil
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		h, _ := batchrepr.ReadHeader(header[:]) // it is long enough
+		if end = uint64(h.SeqNum) + uint64(h.Count); first == 0 {
+			first = uint64(h.SeqNum)
+		}
+	}
+}
+
+// logReader calls record.NewReader, whose file numbers have a type without a
+// public name.
+func logReader[N ~uint64](open func(io.Reader, N) *record.Reader, f io.Reader, log uint64) *record.Reader {
+	return open(f, N(log))
 }
 
 // prune writes the ledger without the entries no state of the manifest needs.

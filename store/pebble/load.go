@@ -64,10 +64,16 @@ type loading struct {
 
 func (l *loading) run() error {
 	meta, err := l.meta()
-	if err != nil {
-		return err
+	if err == nil {
+		err = l.rows()
 	}
-	return errors.Join(l.rows(), l.live(meta.MinLive), l.finished())
+	if err == nil {
+		err = l.live(meta.MinLive)
+	}
+	if err == nil {
+		err = l.finished()
+	}
+	return err
 }
 
 func (l *loading) meta() (job.Meta, error) {

@@ -105,10 +105,13 @@ func (n *namespace) Payloads(refs []job.PayloadRef) ([]job.Payload, error) {
 	for i, ref := range refs {
 		key = id.seqKey(key[:0], kindPayload, ref.Seq, ref.Version)
 		found[i] = job.Payload{Seq: ref.Seq, Version: ref.Version}
-		if iter.SeekGE(key) && slices.Equal(iter.Key(), key) {
-			if found[i].Body, err = n.body(iter); err != nil {
-				break
-			}
+		if !iter.SeekGE(key) || !slices.Equal(iter.Key(), key) {
+			err = iter.Error() // the next seek would forget it
+		} else {
+			found[i].Body, err = n.body(iter)
+		}
+		if err != nil {
+			break
 		}
 	}
 	err = errors.Join(err, iter.Error(), iter.Close())

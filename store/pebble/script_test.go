@@ -206,6 +206,11 @@ func (s *script) verify(t *testing.T, ns store.Namespace, atLeast int) int {
 		t.Fatal(err)
 	}
 	if !slices.EqualFunc(got.Payloads, want.Payloads, func(a, b job.Payload) bool { return string(a.Body) == string(b.Body) }) {
+		for i := range want.Payloads {
+			if string(got.Payloads[i].Body) != string(want.Payloads[i].Body) {
+				t.Errorf("description of job %d: %d bytes, want %d", want.Payloads[i].Seq, len(got.Payloads[i].Body), len(want.Payloads[i].Body))
+			}
+		}
 		t.Fatalf("after %d turns the descriptions are not those that were stored", n)
 	}
 	got.Payloads, want.Payloads = nil, nil
