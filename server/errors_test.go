@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -72,11 +73,9 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 	conn, ctx := dial(t, s), as(t, s.Token())
 	s.places <- struct{}{}
 	_, err := v1.NewJobsClient(conn).CountJobs(ctx, &v1.CountJobsRequest{})
-	e := &job.Error{}
-	if over := api.FromStatus(err); !job.IsKind(over, job.Exhausted) {
+	var e *job.Error
+	if !errors.As(api.FromStatus(err), &e) || e.Kind != job.Exhausted || e.RetryAfter != busyRetry {
 		t.Errorf("a request: %v", err)
-	} else if e, _ = over.(*job.Error); e.RetryAfter != busyRetry {
-		t.Errorf("retry after %v", e.RetryAfter)
 	}
 	if _, err := v1.NewWorkClient(conn).Report(ctx, &v1.ReportRequest{Worker: "w"}); err != nil {
 		t.Errorf("a report: %v", err)
