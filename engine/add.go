@@ -15,8 +15,8 @@ func (n *Namespace) Add(ctx context.Context, r AddRequest) (*AddResult, error) {
 		return nil, err
 	}
 	if r.RequestID != "" {
-		if answer, err := recalled[AddResult](ctx, n, r.Client, r.RequestID); answer != nil || err != nil {
-			return answer, err
+		if answer, err := recalled[addAnswer](ctx, n, r.Client, r.RequestID); answer != nil || err != nil {
+			return answer.result(&r), err
 		}
 	}
 	p := &adding{ns: n, request: r, result: &AddResult{Items: make([]AddItem, len(r.Jobs))}}
@@ -207,7 +207,7 @@ func (p *adding) turn(w *writer, opts queue.AddOptions) error {
 		w.refuseTooLarge(&p.result.Items[i])
 	}
 	if p.request.RequestID != "" && len(p.todo) == 0 {
-		return w.remember(p.request.Client, p.request.RequestID, p.result)
+		return w.remember(p.request.Client, p.request.RequestID, answerOf(p.result))
 	}
 	return nil
 }
@@ -236,4 +236,64 @@ func (p *adding) settle(key job.Key, index int, a *queue.Added) error {
 	}
 	r.Items[index] = AddItem{Status: a.Status, Seq: a.Seq, Key: key, State: a.State, Err: a.Err}
 	return nil
+}
+
+// addAnswer is what is remembered of an add for its repeat. A repeat brings its
+// jobs along, so that their keys need not be kept: there may be thousands of
+// such answers.
+type addAnswer struct {
+	Added    int               `cbor:"1,keyasint,omitempty"`
+	Existed  int               `cbor:"2,keyasint,omitempty"`
+	Replaced int               `cbor:"3,keyasint,omitempty"`
+	Rerun    int               `cbor:"4,keyasint,omitempty"`
+	Kicked   int               `cbor:"5,keyasint,omitempty"`
+	Failed   int               `cbor:"6,keyasint,omitempty"`
+	Statuses []byte            `cbor:"7,keyasint,omitempty"` // none: all are new
+	Errors   map[int]itemError `cbor:"8,keyasint,omitempty"`
+}
+
+type itemError struct {
+	Kind job.ErrorKind `cbor:"1,keyasint"`
+	Text string        `cbor:"2,keyasint"`
+}
+
+func answerOf(r *AddResult) *addAnswer {
+	a := &addAnswer{Added: r.Added, Existed: r.Existed, Replaced: r.Replaced, Rerun: r.Rerun, Kicked: r.Kicked, Failed: r.Failed}
+	if r.Added == len(r.Items) {
+		return a
+	}
+	a.Statuses = make([]byte, len(r.Items))
+	for i, item := range r.Items {
+		a.Statuses[i] = byte(item.Status)
+		if item.Err != nil {
+			if a.Errors == nil {
+				a.Errors = map[int]itemError{}
+			}
+			a.Errors[i] = itemError{job.KindOf(item.Err), item.Err.Error()}
+		}
+	}
+	return a
+}
+
+// result is the answer again, to the same request; nil for no answer.
+func (a *addAnswer) result(r *AddRequest) *AddResult {
+	if a == nil {
+		return nil
+	}
+	again := &AddResult{
+		Items: make([]AddItem, len(r.Jobs)),
+		Added: a.Added, Existed: a.Existed, Replaced: a.Replaced, Rerun: a.Rerun, Kicked: a.Kicked, Failed: a.Failed,
+	}
+	for i, j := range r.Jobs {
+		j.Normalise()
+		item := AddItem{Status: queue.AddedNew, Key: j.Key}
+		if i < len(a.Statuses) {
+			item.Status = queue.AddStatus(a.Statuses[i])
+		}
+		if e, bad := a.Errors[i]; bad {
+			item.Err = job.Errorf(e.Kind, "%s", e.Text)
+		}
+		again.Items[i] = item
+	}
+	return again
 }
