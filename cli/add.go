@@ -76,7 +76,6 @@ func (s *submission) submit(ctx context.Context, l *link, args []string, kick bo
 	if src == nil {
 		return s.command(ctx, l, args, kick)
 	}
-	defer src.Close()
 	return s.lines(ctx, l, src, kick)
 }
 

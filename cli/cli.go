@@ -13,6 +13,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/muster-queue/muster/cli/input"
 	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/job"
 )
@@ -47,8 +48,10 @@ type app struct {
 	System
 
 	out, err *output.Screen
+	told     *counting // on out
 	now      func() time.Time
 
+	jobs      *input.Source // the file of jobs, if the command has one
 	namespace string
 	format    string
 	closers   []func() error
@@ -58,6 +61,8 @@ func newApp(sys System) *app {
 	a := &app{System: sys, now: time.Now}
 	getenv := func(name string) string { v, _ := a.lookup(name); return v }
 	a.out = output.NewScreen(sys.Stdout, getenv)
+	a.told = &counting{Writer: sys.Stdout}
+	a.out.Writer = a.told
 	a.err = output.NewScreen(sys.Stderr, getenv)
 	return a
 }
@@ -70,6 +75,21 @@ func (a *app) lookup(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// source opens the command's file of jobs, once: a command that has to begin
+// anew finds all of the standard input again.
+func (a *app) source(path string) (*input.Source, error) {
+	if a.jobs != nil {
+		return a.jobs, nil
+	}
+	s, err := input.OpenSource(path, a.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	a.jobs = s
+	a.closers = append(a.closers, s.Close)
+	return s, nil
 }
 
 // close closes what was opened, the last first.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 	"os"
 	"time"
 
@@ -60,8 +61,35 @@ const (
 )
 
 // connect finds the server, or opens the data directory in this process. What
-// it opens is closed at the end of the program.
+// it opens is closed at the end of the program. A directory that another process
+// has just opened is waited for: soon it tells where its server is, or is free.
 func (a *app) connect(ctx context.Context, n need) (*link, error) {
+	deadline := a.now().Add(busyDirectory)
+	for {
+		l, err := a.find(ctx, n)
+		if !job.IsKind(err, job.Conflict) || a.now().After(deadline) || !pause(ctx, 100*time.Millisecond) {
+			return l, err
+		}
+	}
+}
+
+// busyDirectory is how long a data directory may be taken without a server that
+// answers: one with millions of jobs takes some seconds to come up.
+const busyDirectory = 30 * time.Second
+
+// pause waits, unless ctx ends before.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *app) find(ctx context.Context, n need) (*link, error) {
 	cfg, err := client.Discover()
 	if err == nil {
 		l, derr := a.dial(ctx, cfg)
@@ -118,13 +146,33 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// with makes a command's function of one that needs a server.
+// with makes a command's function of one that needs a server. When that was the
+// server of another command, which ended meanwhile, all is done once more: every
+// change is safe to repeat.
 func (a *app) with(n need, do func(ctx context.Context, l *link, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		l, err := a.connect(cmd.Context(), n)
-		if err != nil {
-			return err
+		for {
+			l, err := a.connect(cmd.Context(), n)
+			if err != nil {
+				return err
+			}
+			err = do(cmd.Context(), l, args)
+			if !job.IsKind(err, job.Unavailable) || !l.passing || a.told.n > 0 || cmd.Context().Err() != nil {
+				return err
+			}
 		}
-		return do(cmd.Context(), l, args)
 	}
+}
+
+// counting counts what is written.
+type counting struct {
+	io.Writer
+	n int
+}
+
+// Write writes, and counts.
+func (c *counting) Write(b []byte) (int, error) {
+	n, err := c.Writer.Write(b)
+	c.n += n
+	return n, err
 }

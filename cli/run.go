@@ -59,7 +59,7 @@ func (s *submission) run(ctx context.Context, l *link, args []string) error {
 		w.group = &client.WaitFor{Queue: sum.Queue, Group: sum.Group}
 	}
 	if err := s.warn(ctx, l, spool.count); err != nil {
-		return err
+		return s.stopped(ctx, l, args, err)
 	}
 	counts, err := s.wait(ctx, &w)
 	if err != nil {
@@ -84,9 +84,11 @@ func (s *submission) wait(ctx context.Context, w *waiting) (job.Counts, error) {
 			return counts, err
 		}
 		s.app.say("The other \"muster run\", whose server this was, has ended; going on alone.")
-		if w.link, err = s.app.connect(ctx, needAgent); err != nil {
+		l, err := s.app.connect(ctx, needAgent)
+		if err != nil {
 			return counts, err
 		}
+		w.link = l
 	}
 }
 

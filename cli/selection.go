@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/muster-queue/muster/cli/input"
 	"github.com/muster-queue/muster/client"
 	"github.com/muster-queue/muster/job"
 )
@@ -204,11 +203,10 @@ func commandText(i *client.Info) string {
 
 // filePages visits the jobs of the file, a page at a time.
 func (s *selection) filePages(do func([]client.Ref) error) error {
-	src, err := input.OpenSource(s.file, s.app.Stdin)
+	src, err := s.app.source(s.file)
 	if err != nil {
 		return err
 	}
-	defer src.Close()
 	t := &job.Job{Queue: s.filter.Queue, Command: &job.Command{Dir: s.app.path(s.cwd), DirGiven: true}}
 	sub := submission{app: s.app, file: s.file, duplicates: s.duplicates}
 	page := make([]client.Ref, 0, pageOfRefs)

@@ -58,7 +58,7 @@ func (s *submission) source(args []string) (*input.Source, error) {
 	case s.file == "":
 		return nil, job.Errorf(job.Invalid, "nothing to do: give a file of commands (-f FILE, or -f - for the standard input) or a command")
 	}
-	return input.OpenSource(s.file, s.app.Stdin)
+	return s.app.source(s.file)
 }
 
 // looksLikeJobs tells a file of jobs, given without -f, from a program.
