@@ -125,13 +125,6 @@ func checkIndexed(s *script, st *Store, ns store.Namespace) error {
 	return nil
 }
 
-// harmless files can be lost: they say who had the store, or what Pebble's
-// settings were.
-func harmless(name string) bool {
-	base := path.Base(name)
-	return base == lockFile || base == ownerFile || strings.HasPrefix(base, "OPTIONS")
-}
-
 // TestMissingFile: a store without one of its files is refused, or the reading of
 // what was in it.
 func TestMissingFile(t *testing.T) {
@@ -158,7 +151,7 @@ func checkOutcome(t *testing.T, s *script, fs *vfs.MemFS, what string, atLeast i
 		t.Errorf("%s: only %d of %d turns are there, and nobody says so", what, turns, len(s.turns))
 	case err != nil && !job.IsKind(err, job.Damaged):
 		t.Errorf("%s: %v (kind %s)", what, err, job.KindOf(err))
-	case err != nil && !strings.Contains(err.Error(), "muster restore"):
+	case err != nil && !strings.Contains(err.Error(), "restore BACKUP"):
 		t.Errorf("%s: the error does not say what to do: %v", what, err)
 	}
 }
@@ -171,7 +164,7 @@ func TestTornFile(t *testing.T) {
 		last := newestLog(t, whole)
 		for _, name := range files(t, whole, "/data/s") {
 			b := content(t, whole, name)
-			for _, n := range places(len(b), 6) {
+			for _, n := range places(len(b), 48/sparing(16)) {
 				fs := clone(whole)
 				putFile(t, fs, name, b[:n])
 				atLeast := len(s.turns)
@@ -192,7 +185,7 @@ func TestFlippedBit(t *testing.T) {
 		last := newestLog(t, whole)
 		for _, name := range files(t, whole, "/data/s") {
 			b := content(t, whole, name)
-			for i, at := range places(len(b), 8) {
+			for i, at := range places(len(b), 64/sparing(16)) {
 				if at == len(b) {
 					continue
 				}

@@ -3,6 +3,7 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,9 +19,9 @@ import (
 //
 // Commits are applied by one goroutine and waited for by another, so that nobody
 // else is caught in a database that does not return (see fence). Where Pebble
-// calls Logger.Fatalf, as it does when its manifest fails, the fence is lowered
-// and the call returns: what Pebble does afterwards with its state in memory can
-// no longer reach a file.
+// calls Logger.Fatalf, as it does when its manifest fails, its state in memory is
+// not to be relied on: the goroutine ends there, all others end at the fence, and
+// the memory is lost to the process.
 type database struct {
 	db    *pdb.DB
 	fence *fence
@@ -33,6 +34,8 @@ type database struct {
 	cause  error
 	onFail func(*database)
 
+	// broken is set when Pebble called Fatalf.
+	broken atomic.Bool
 	// damage is set when a table was found to be corrupt.
 	damage atomic.Pointer[error]
 	// stalled counts write stalls under way, flushErrors failed flushes in a row.
@@ -89,25 +92,29 @@ const openPatience = 250 * time.Millisecond
 
 // open opens the Pebble database.
 func (d *database) open(dir string, opts *pdb.Options) error {
-	opened := make(chan error, 1)
+	type result struct {
+		db  *pdb.DB
+		err error
+	}
+	opened := make(chan result, 1)
 	go func() {
 		db, err := openPebble(dir, opts)
-		d.db = db
-		opened <- err
+		opened <- result{db, err}
 	}()
 	select {
-	case err := <-opened:
-		return err
+	case r := <-opened:
+		d.db = r.db
+		return r.err
 	case <-d.failed:
 	}
 	timer := time.NewTimer(openPatience)
 	defer timer.Stop()
 	select {
-	case err := <-opened:
-		if err == nil {
-			err = errors.Join(d.cause, d.db.Close())
+	case r := <-opened:
+		if r.err == nil {
+			r.err = errors.Join(d.cause, r.db.Close())
 		}
-		return err
+		return r.err
 	case <-timer.C:
 		return d.cause
 	}
@@ -168,6 +175,9 @@ func (d *database) close() (err error) {
 	d.shut = true
 	d.mu.Unlock()
 	d.users.Wait()
+	if d.broken.Load() {
+		return d.err()
+	}
 	close(d.commits)
 	d.applier.Wait()
 	d.fence.let()
@@ -193,13 +203,7 @@ func (d *database) guard(change func() error) (err error) {
 		return d.err()
 	default:
 	}
-	if err = change(); err != nil {
-		return err
-	}
-	if d.fence.down.Load() { // Fatalf returned into the change
-		return d.err()
-	}
-	return nil
+	return change()
 }
 
 // listener follows what the database says of itself.
@@ -254,7 +258,7 @@ func (l logger) Errorf(format string, args ...any) {
 	}
 }
 
-// Fatalf is called where Pebble cannot go on. It may return, see database.
+// Fatalf is called where Pebble cannot go on; it does not return.
 func (l logger) Fatalf(format string, args ...any) {
 	err := fmt.Errorf(format, args...)
 	for _, arg := range args {
@@ -262,6 +266,8 @@ func (l logger) Fatalf(format string, args ...any) {
 			err = cause // %s would hide what kind of error it is
 		}
 	}
+	l.d.broken.Store(true)
 	l.d.fence.lower()
 	go l.d.fail(err)
+	runtime.Goexit()
 }

@@ -60,15 +60,15 @@ func TestFaults(t *testing.T) {
 		count int64
 		step  int64
 	}{
-		{"EIO of one write", writes, syscall.EIO, 1, 7},
-		{"ENOSPC of several writes", writes, syscall.ENOSPC, 12, 31},
-		{"one sync", syncs, syscall.EIO, 1, 2},
-		{"EIO of one read", reads, syscall.EIO, 1, 3},
+		{"EIO of one write", writes, syscall.EIO, 1, 3},
+		{"ENOSPC of several writes", writes, syscall.ENOSPC, 12, 7},
+		{"one sync", syncs, syscall.EIO, 1, 1},
+		{"EIO of one read", reads, syscall.EIO, 1, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newScript(7, 24)
 			runs, hit := 0, true
-			for at := int64(1); hit; at += tt.step {
+			for at := int64(1); hit; at += tt.step * int64(sparing(13)) {
 				f := &fault{at: at, count: tt.count, err: tt.err, which: tt.which}
 				faultRun(t, s, f)
 				hit = f.failed.Load() > 0

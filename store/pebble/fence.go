@@ -23,8 +23,9 @@ var errFenced = errors.New("this database was given up after a failure")
 //
 // Pebble ends the process when it cannot change its log, or sync its directory.
 // So a failed sync of the directory and, once the database runs, a failed
-// operation on the log do not return to it: they wait at the fence until nobody
-// commits any more, which is when Pebble only closes its files and may know.
+// operation on the log do not return to it; nor does any operation on its files
+// once the fence is down. They wait until nobody commits any more, which is when
+// Pebble only closes its files and may know.
 type fence struct {
 	vfs.FS
 	dir string // of the database
@@ -123,16 +124,17 @@ func (f *fence) role(name string) role {
 // the database itself, after a pause; it does not survive a failure of its log
 // or its manifest.
 func (f *fence) report(name string, err error) {
-	switch f.role(name) {
+	role := f.role(name)
+	switch role {
+	case roleOther:
+		return
 	case roleTable:
 		f.retry.Store(time.Now().Add(retryPause).UnixNano())
-	case roleManifest:
+	default:
 		f.failed(err)
-	case roleDir, roleLog:
-		f.failed(err)
-		if f.running.Load() || f.role(name) == roleDir {
-			<-f.release
-		}
+	}
+	if role == roleDir || f.running.Load() && (role == roleLog || f.down.Load()) {
+		<-f.release
 	}
 }
 

@@ -131,7 +131,7 @@ func logBatches(f io.Reader, log uint64) (first, end uint64, err error) {
 		if err == nil {
 			_, err = io.ReadFull(r, header[:])
 		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF || record.IsInvalidRecord(err) {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || record.IsInvalidRecord(err) {
 			return first, end, nil
 		}
 		if err != nil {

@@ -129,9 +129,9 @@ func (d *database) flushLog() error {
 }
 
 // readNames reads the store's identity and its namespaces.
-func (s *Store) readNames() error {
+func (s *Store) readNames(db *database) error {
 	var row storeRow
-	if err := s.db.get(nsID(0).key(nil, kindStore), &row); err != nil {
+	if err := db.get(nsID(0).key(nil, kindStore), &row); err != nil {
 		return err
 	}
 	if row.ID != s.layout.id {
@@ -139,14 +139,14 @@ func (s *Store) readNames() error {
 	}
 	s.nextID = row.NextID
 	from := nsID(0).key(nil, kindNamespace)
-	return s.db.scan(from, after(from), func(key, value []byte) error {
+	return db.scan(from, after(from), func(key, value []byte) error {
 		var id nsID
 		if err := job.Decode(value, &id); err != nil {
 			return err
 		}
 		name := string(key[prefixLen:])
 		s.names[name] = newShared(s, name, id)
-		return s.names[name].read(s.db)
+		return s.names[name].read(db)
 	})
 }
 
@@ -211,10 +211,7 @@ func (s *Store) reopen(failed *database) {
 
 // reread reads of every namespace what a failure may have taken.
 func (s *Store) reread(db *database) error {
-	s.mu.Lock()
-	names := slices.Collect(maps.Values(s.names))
-	s.mu.Unlock()
-	for _, n := range names {
+	for _, n := range s.namespaces() {
 		if err := n.read(db); err != nil {
 			db.fence.lower()
 			s.old.Go(func() { _ = db.close() })
@@ -226,31 +223,38 @@ func (s *Store) reread(db *database) error {
 
 // reopened puts the new database in use, or notes why there is none yet.
 func (s *Store) reopened(db *database, err error) (done bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer func() {
-		close(s.opened)
-		s.opened = make(chan struct{})
-	}()
+	defer s.attempted()
 	if err != nil {
+		s.mu.Lock()
 		s.down = err
+		s.mu.Unlock()
 		return false
 	}
-	if s.closed {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
 		s.old.Go(func() { _ = db.close() })
 		return true
 	}
-	s.db, s.down = db, nil
-	select {
-	case <-db.failed: // before it was in use; it is given up like any other
-		s.db, s.down = nil, db.err()
-		s.old.Go(func() { _ = db.close() })
-		return false
-	default:
-	}
+	s.use(db)
 	s.cfg.Log.Info("the store is open again", "store", s.dir)
-	for _, n := range s.names {
+	for _, n := range s.namespaces() {
 		n.kick()
 	}
 	return true
+}
+
+// attempted wakes those who wait for an attempt to open the database again.
+func (s *Store) attempted() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.opened)
+	s.opened = make(chan struct{})
+}
+
+func (s *Store) namespaces() []*shared {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.names))
 }

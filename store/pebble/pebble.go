@@ -105,13 +105,27 @@ func (s *Store) open() (err error) {
 	}
 	s.blobs = newBlobs(s.fs, s.layout.path(blobDir))
 	s.space = space{fs: s.fs, dir: s.dir, cfg: &s.cfg}
-	if s.db, err = s.openDatabase(true); err != nil {
+	db, err := s.openDatabase(true)
+	if err != nil {
 		return err
 	}
-	if err := s.readNames(); err != nil {
-		return errors.Join(openError(s.dir, err), s.db.close())
+	if err := s.readNames(db); err != nil {
+		return errors.Join(openError(s.dir, err), s.end(db))
 	}
+	s.use(db)
 	return nil
+}
+
+// use puts a database in use. One that failed before it was is given up now.
+func (s *Store) use(db *database) {
+	s.mu.Lock()
+	s.db, s.down = db, nil
+	s.mu.Unlock()
+	select {
+	case <-db.failed:
+		s.databaseFailed(db)
+	default:
+	}
 }
 
 // database is the one in use, acquired.
@@ -206,14 +220,16 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	db, names := s.db, slices.Collect(maps.Values(s.names))
-	s.db = nil
 	close(s.quit)
 	s.mu.Unlock()
-	for _, n := range names {
+	for _, n := range s.namespaces() {
 		n.stopIndexing()
 	}
 	s.work.Wait()
+	s.mu.Lock()
+	db := s.db
+	s.db = nil
+	s.mu.Unlock()
 	var err error
 	if db != nil {
 		err = s.end(db)
