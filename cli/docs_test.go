@@ -104,8 +104,9 @@ func newTerminal(t *testing.T, dir string) func(command string) string {
 	})
 	return func(command string) string {
 		if server, ok := strings.CutSuffix(command, "&"); ok {
-			// In the background: what comes after it needs it to be up.
-			command = server + ">.server.log 2>&1 & echo $! >.pid; until muster info >.info 2>&1; do :; done"
+			// In the background, on a port that is free; what comes after needs it to be up.
+			command = server + "--listen 127.0.0.1:0 >.server.log 2>&1 & echo $! >.pid; " +
+				"while kill -0 $! && ! muster info >.info 2>&1; do :; done"
 		}
 		c := exec.Command("bash", "-c", command)
 		c.Dir = dir
