@@ -48,7 +48,7 @@ generated: ## Fails when the generated code is not what make generate writes.
 
 unit: ## The tests of all packages, with the race detector.
 	@scripts/need go cc
-	CGO_ENABLED=1 go test -race -timeout 15m $$(go list ./... | grep -v /internal/e2e)
+	CGO_ENABLED=1 go test -race -timeout 25m $$(go list ./... | grep -v /internal/e2e)
 
 e2e: ## The real binary, its processes killed in the middle of their work.
 	@scripts/need go
