@@ -53,6 +53,8 @@ type Screen struct {
 	Width int
 	// Colour says whether to use it.
 	Colour bool
+
+	file *os.File // the terminal
 }
 
 // NewScreen looks what w is. NO_COLOR and TERM=dumb turn colours off.
@@ -62,12 +64,20 @@ func NewScreen(w io.Writer, getenv func(string) string) *Screen {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return s
 	}
-	s.Terminal = true
+	s.Terminal, s.file = true, f
 	s.Colour = getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+	s.measure()
+	return s
+}
+
+// measure looks how wide the terminal is now: windows change.
+func (s *Screen) measure() {
+	if s.file == nil {
+		return
+	}
+	if width, _, err := term.GetSize(int(s.file.Fd())); err == nil {
 		s.Width = width
 	}
-	return s
 }
 
 // Colour is one of a terminal's.

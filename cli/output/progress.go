@@ -170,6 +170,7 @@ func (p *Progress) words(now time.Time) string {
 // bar draws the bar over the one drawn before. Its width does not depend on the
 // numbers beside it; those that do not fit are left out.
 func (p *Progress) bar(now time.Time) {
+	p.screen.measure()
 	total := max(p.screen.Width-1, 20)
 	name := runewidth.Truncate(Clean(p.name), total/4, "…")
 	width := min(max(total/4, 5), 40)
