@@ -12,7 +12,8 @@ type Queue struct {
 	Runtime string `cbor:"3,keyasint,omitempty"`
 
 	// Priority is absolute between queues, larger first; Weight shares what
-	// queues of equal priority get.
+	// queues of equal priority get. A negative weight keeps the queue from ever
+	// being chosen by weight.
 	Priority int64 `cbor:"4,keyasint,omitempty"`
 	Weight   int64 `cbor:"5,keyasint,omitempty"`
 	Paused   bool  `cbor:"6,keyasint,omitempty"`
@@ -36,6 +37,10 @@ type Queue struct {
 	Backoff *Backoff      `cbor:"17,keyasint,omitempty"`
 	Account string        `cbor:"18,keyasint,omitempty"`
 	OnLost  OnLost        `cbor:"19,keyasint,omitempty"`
+
+	// MinMemory is how much a pulling worker must have, in bytes, if it says
+	// what it has; zero asks for nothing.
+	MinMemory int64 `cbor:"20,keyasint,omitempty"`
 }
 
 // Leases: the default of commands, and the bounds of what may be asked for a

@@ -188,7 +188,7 @@ func (q *Queue) Validate() error {
 	for _, f := range []struct {
 		field string
 		v     int64
-	}{{"weight", q.Weight}, {"max_running", q.MaxRunning}, {"max_per_request", q.MaxPerRequest}, {"max_attempts", q.MaxAttempts}} {
+	}{{"min_memory", q.MinMemory}, {"max_running", q.MaxRunning}, {"max_per_request", q.MaxPerRequest}, {"max_attempts", q.MaxAttempts}} {
 		if f.v < 0 {
 			return Errorf(Invalid, "queue %s: %s %d is negative", q.Name, f.field, f.v)
 		}

@@ -114,7 +114,7 @@ func TestOrderOfJobs(t *testing.T) {
 
 func TestQueues(t *testing.T) {
 	f := newFixture(t, Config{})
-	if _, err := f.SetQueue(job.Queue{Name: "q", Weight: -1}); job.KindOf(err) != job.Invalid {
+	if _, err := f.SetQueue(job.Queue{Name: "q", MaxRunning: -1}); job.KindOf(err) != job.Invalid {
 		t.Fatal(err)
 	}
 	id, err := f.SetQueue(job.Queue{Name: "q", Paused: true})
