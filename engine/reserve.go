@@ -62,12 +62,16 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 	if err := n.earlier(q); err != nil {
 		return nil, err
 	}
-	_, err := call(ctx, n, normal, func(w *writer) (struct{}, error) { return struct{}{}, w.reserve(q) })
-	if err != nil && ctx.Err() == nil {
-		return nil, err
+	settled, err := call(ctx, n, normal, func(w *writer) (bool, error) { err := w.reserve(q); return q.over, err })
+	switch {
+	case settled:
+		<-q.settled // leaves with the answer of the call
+		err = q.err
+	case err == nil || ctx.Err() != nil:
+		// A caller that went away meanwhile may have been granted jobs all the same.
+		err = n.await(ctx, q)
 	}
-	// A caller that went away meanwhile may have been granted jobs all the same.
-	if err := n.await(ctx, q); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if len(q.grants) == 0 && ctx.Err() != nil {
