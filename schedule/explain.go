@@ -69,10 +69,10 @@ type Explanation struct {
 // Explain says why a ready job is not running.
 func (s *Scheduler) Explain(id job.ShapeID, it Item, now job.Time) Explanation {
 	sh := s.shapes[id]
-	if sh == nil || sh.items.n == 0 {
+	if sh == nil || sh.items.len() == 0 {
 		return Explanation{}
 	}
-	if _, _, found := sh.items.find(&it); !found {
+	if !sh.items.has(&it) {
 		return Explanation{}
 	}
 	s.now = max(s.now, now)
@@ -153,7 +153,7 @@ func (s *Scheduler) lackingLabel(c *class) string {
 // countAhead counts the ready jobs of open queues that come before the job, over
 // at most maxCounted shapes.
 func (s *Scheduler) countAhead(sh *shape, it *Item) (n int64, atLeast bool) {
-	end := it.rank().in(sh.lane.queue)
+	end := sh.items.rank(it).in(sh.lane.queue)
 	w := walker{order: s.orderOf(sh.lane.command), bound: func(l *lane, _ rank) (vec, bool) {
 		return anything, l == nil || l.queue.open()
 	}}
@@ -168,9 +168,9 @@ func (s *Scheduler) countAhead(sh *shape, it *Item) (n int64, atLeast bool) {
 			continue
 		}
 		if o.lane.queue.rank < end.queue {
-			n += int64(o.items.n)
+			n += int64(o.items.len())
 		} else {
-			n += int64(o.items.ahead(it))
+			n += int64(o.items.aheadOf(sh.items.rank(it)))
 		}
 	}
 	return n, true

@@ -49,7 +49,7 @@ func (s *Scheduler) indexGroups() bool {
 
 // covers reports whether the building has come past the job.
 func (g *groupIndex) covers(sh *shape, it *Item) bool {
-	return sh.slot < g.slot || sh.slot == g.slot && g.done != nil && !g.done.before(it)
+	return sh.slot < g.slot || sh.slot == g.slot && g.done != nil && !sh.items.before(g.done, it)
 }
 
 func (g *groupIndex) push(sh *shape, it Item) {
@@ -66,7 +66,7 @@ func (g *groupIndex) add(sh *shape, it Item) {
 	}
 	l := lines[sh]
 	if l == nil {
-		l = &line{}
+		l = &line{key: sh.items.key}
 		lines[sh] = l
 	}
 	l.push(it)
@@ -78,7 +78,7 @@ func (g *groupIndex) remove(sh *shape, it *Item) {
 	if l == nil {
 		return
 	}
-	if l.remove(it); l.n > 0 {
+	if l.remove(it); l.len() > 0 {
 		return
 	}
 	delete(lines, sh)
@@ -112,7 +112,7 @@ type groupLine struct {
 }
 
 func (h *groupHeap) push(sh *shape, l *line) {
-	heap.Push(h, groupLine{l.front().rank().in(sh.lane.queue), sh, l})
+	heap.Push(h, groupLine{l.rank(l.front()).in(sh.lane.queue), sh, l})
 }
 
 func (h *groupHeap) pop() groupLine { return heap.Pop(h).(groupLine) }

@@ -1,30 +1,44 @@
 package schedule
 
 import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/muster-queue/muster/job"
 )
 
-func byOrder(a, b Item) int {
-	switch {
-	case a.before(&b):
-		return -1
-	case b.before(&a):
-		return 1
-	}
-	return 0
+// keyOfPlace makes keys that share a long beginning, some the beginning of others,
+// in another order than their places.
+func keyOfPlace(place uint64) []byte {
+	return fmt.Appendf(nil, "a long common beginning/%x", bits.Reverse64(place))
 }
 
-// TestLine holds a line of several chunks against a sorted slice.
+// TestLine holds a line of several chunks against a sorted slice, ordered by
+// places and by keys.
 func TestLine(t *testing.T) {
+	t.Run("place", func(t *testing.T) {
+		testLine(t, line{}, func(a, b Item) int { return cmp.Compare(a.Place, b.Place) })
+	})
+	t.Run("key", func(t *testing.T) {
+		testLine(t, line{key: keyOfPlace}, func(a, b Item) int {
+			return bytes.Compare(keyOfPlace(a.Place), keyOfPlace(b.Place))
+		})
+	})
+}
+
+func testLine(t *testing.T, l line, byPlace func(a, b Item) int) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	var l line
+	byOrder := func(a, b Item) int {
+		return cmp.Or(-cmp.Compare(a.Priority, b.Priority), byPlace(a, b), cmp.Compare(a.Seq, b.Seq))
+	}
 	var want []Item
 	for i := range 30_000 {
 		switch grow := i < 15_000; {
@@ -44,8 +58,8 @@ func TestLine(t *testing.T) {
 			want = want[1:]
 		default:
 			pos := rnd.IntN(len(want))
-			if l.ahead(&want[pos]) != pos {
-				t.Fatalf("step %d: %d are ahead, want %d", i, l.ahead(&want[pos]), pos)
+			if n, of := l.ahead(&want[pos]), l.aheadOf(l.rank(&want[pos])); n != pos || of != pos {
+				t.Fatalf("step %d: %d are ahead, by rank %d, want %d", i, n, of, pos)
 			}
 			was, found := l.remove(&want[pos])
 			if _, again := l.remove(&want[pos]); !found || again || was != want[pos] {
@@ -53,19 +67,19 @@ func TestLine(t *testing.T) {
 			}
 			want = slices.Delete(want, pos, pos+1)
 		}
-		if l.n != len(want) {
-			t.Fatalf("step %d: %d jobs, want %d", i, l.n, len(want))
+		if l.len() != len(want) {
+			t.Fatalf("step %d: %d jobs, want %d", i, l.len(), len(want))
 		}
 	}
 	var got []Item
 	l.each(nil, func(it *Item) bool { got = append(got, *it); return true })
-	if d := cmp.Diff(want, got); d != "" {
+	if d := gocmp.Diff(want, got); d != "" {
 		t.Fatalf("(-want +got):\n%s", d)
 	}
 	half := len(want) / 2
 	got = nil
 	l.each(&want[half], func(it *Item) bool { got = append(got, *it); return len(got) < 700 })
-	if d := cmp.Diff(want[half+1:][:len(got)], got); d != "" {
+	if d := gocmp.Diff(want[half+1:][:len(got)], got); d != "" {
 		t.Fatalf("from the middle (-want +got):\n%s", d)
 	}
 }
@@ -76,17 +90,18 @@ func TestOrderOfItems(t *testing.T) {
 		{Priority: 1e300}, {Priority: 255}, {Priority: 1, Place: 1}, {Priority: 1, Place: 2}, {Priority: 1, Place: 2, Seq: 9},
 		{Priority: 0.5}, {Priority: 0}, {Priority: -0.5}, {Priority: -1e300, Place: 3},
 	}
+	var l line
 	for i := range order {
 		for j := range order {
 			a, b := &order[i], &order[j]
-			if a.before(b) != (i < j) || a.rank().less(b.rank()) != (i < j) {
-				t.Errorf("%v before %v: %v, by rank %v", *a, *b, a.before(b), a.rank().less(b.rank()))
+			if l.before(a, b) != (i < j) || l.rank(a).less(l.rank(b)) != (i < j) {
+				t.Errorf("%v before %v: %v, by rank %v", *a, *b, l.before(a, b), l.rank(a).less(l.rank(b)))
 			}
 		}
 	}
 	negative, zero := Item{Priority: 0}, Item{}
 	negative.Priority = -negative.Priority
-	if negative.rank() != zero.rank() {
+	if l.rank(&negative) != l.rank(&zero) {
 		t.Error("-0 and 0 are different priorities")
 	}
 }

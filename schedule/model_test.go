@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -69,11 +70,26 @@ func (m *model) sorted() []modelJob {
 		return cmp.Or(
 			-cmp.Compare(m.queues[m.shapes[a.shape].Queue].Priority, m.queues[m.shapes[b.shape].Queue].Priority),
 			-cmp.Compare(a.Priority, b.Priority),
-			cmp.Compare(a.Place, b.Place),
+			m.comparePlaces(a, b),
 			cmp.Compare(a.Seq, b.Seq),
 		)
 	})
 	return jobs
+}
+
+// comparePlaces compares places, or keys where those are the order. Jobs of such
+// queues come first.
+func (m *model) comparePlaces(a, b modelJob) int {
+	aKeys, bKeys := m.queues[m.shapes[a.shape].Queue].ByKey, m.queues[m.shapes[b.shape].Queue].ByKey
+	switch {
+	case aKeys && bKeys:
+		return bytes.Compare(keyOfPlace(a.Place), keyOfPlace(b.Place))
+	case aKeys:
+		return -1
+	case bKeys:
+		return 1
+	}
+	return cmp.Compare(a.Place, b.Place)
 }
 
 // head is the place of the shape's first job in the order; -1 if it has none.

@@ -52,7 +52,7 @@ func (s *Scheduler) candidate(t task) *shape {
 	if !sh.queued || sh.at != t.at {
 		return nil
 	}
-	if sh.items.n > 0 && sh.rank() != t.at {
+	if sh.items.len() > 0 && sh.rank() != t.at {
 		s.requeue(sh)
 		return nil
 	}
@@ -98,14 +98,14 @@ func (s *Scheduler) finish(w *walker) {
 func (s *Scheduler) serve(sh *shape) {
 	for {
 		s.budget--
-		if sh.items.n == 0 {
+		if sh.items.len() == 0 {
 			return
 		}
 		if !sh.lane.queue.open() || !s.place(sh) {
 			s.refile(sh)
 			return
 		}
-		if sh.items.n > 0 && (s.budget <= 0 || s.agenda.next().less(sh.rank())) {
+		if sh.items.len() > 0 && (s.budget <= 0 || s.agenda.next().less(sh.rank())) {
 			s.requeue(sh)
 			return
 		}

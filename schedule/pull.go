@@ -243,7 +243,7 @@ func (p *pull) listKinds() {
 
 // enter adds a shape to a list if it may be served.
 func (p *pull) enter(merged *agenda, sh *shape) {
-	if sh.items.n > 0 && p.wantsLane(sh.lane) && p.wants(sh) {
+	if sh.items.len() > 0 && p.wantsLane(sh.lane) && p.wants(sh) {
 		merged.push(task{at: sh.rank(), shape: sh})
 	}
 }
@@ -284,7 +284,7 @@ func (p *pull) byGroup() {
 		it := *e.line.front()
 		e.shape.items.remove(&it)
 		p.give(e.shape, it)
-		if e.line.n > 0 {
+		if e.line.len() > 0 {
 			merged.push(e.shape, e.line)
 		}
 	}

@@ -21,7 +21,8 @@ func (q *queue) open() bool {
 }
 
 // SetQueue sets what the scheduler knows of a queue. A queue never set has
-// priority zero and no cap.
+// priority zero, no cap, and is not ordered by key; ByKey is set before shapes of
+// the queue are defined, and stays.
 func (s *Scheduler) SetQueue(id job.QueueID, settings QueueSettings) {
 	q := s.queueOf(id)
 	if q.Priority == settings.Priority {
@@ -36,6 +37,15 @@ func (s *Scheduler) SetQueue(id job.QueueID, settings QueueSettings) {
 		s.list(l)
 	}
 	s.everything()
+}
+
+// keyOf is how lines of the queue find the key behind a place; nil when places
+// themselves are the order.
+func (s *Scheduler) keyOf(q *queue) func(uint64) []byte {
+	if q.ByKey {
+		return s.cfg.Key
+	}
+	return nil
 }
 
 // DropQueue forgets a queue's settings.

@@ -1,6 +1,9 @@
 package schedule
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // rank is a position in the order of service; smaller comes sooner. This is the
 // one place where "larger runs sooner" is turned round.
@@ -8,6 +11,7 @@ type rank struct {
 	queue    uint64 // from the queue's priority; zero inside a lane
 	priority uint64 // from the job's priority
 	place    uint64
+	key      string // of a job in a queue that is ordered by key; its place is zero
 	seq      uint64
 	// owner is the shape or lane that is filed there: its rank may be out of
 	// date and that of a job which is in another shape by now.
@@ -15,7 +19,7 @@ type rank struct {
 }
 
 // lastRank is behind every job.
-var lastRank = rank{math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64}
+var lastRank = rank{queue: math.MaxUint64, priority: math.MaxUint64, place: math.MaxUint64, seq: math.MaxUint64, owner: math.MaxUint64}
 
 // less reports whether r comes before o.
 func (r rank) less(o rank) bool {
@@ -26,6 +30,8 @@ func (r rank) less(o rank) bool {
 		return r.priority < o.priority
 	case r.place != o.place:
 		return r.place < o.place
+	case r.key != o.key:
+		return strings.Compare(r.key, o.key) < 0
 	case r.seq != o.seq:
 		return r.seq < o.seq
 	}
@@ -49,24 +55,13 @@ func (r rank) in(q *queue) rank {
 // queueRank turns a queue's priority into its part of a rank.
 func queueRank(priority int64) uint64 { return ^(uint64(priority) ^ 1<<63) }
 
-// rank is the item's rank in its lane.
-func (it *Item) rank() rank {
-	bits := math.Float64bits(it.Priority + 0) // -0 and 0 are the same priority
+// priorityRank turns a job's priority into its part of a rank.
+func priorityRank(priority float64) uint64 {
+	bits := math.Float64bits(priority + 0) // -0 and 0 are the same priority
 	if bits>>63 != 0 {
 		bits = ^bits
 	} else {
 		bits |= 1 << 63
 	}
-	return rank{priority: ^bits, place: it.Place, seq: uint64(it.Seq)}
-}
-
-// before reports whether the item comes before o in their shape.
-func (it *Item) before(o *Item) bool {
-	switch {
-	case it.Priority != o.Priority:
-		return it.Priority > o.Priority
-	case it.Place != o.Place:
-		return it.Place < o.Place
-	}
-	return it.Seq < o.Seq
+	return ^bits
 }

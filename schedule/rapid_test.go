@@ -15,6 +15,9 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
+// keyedQueue is ordered by key.
+const keyedQueue = 3
+
 // twin drives a Scheduler and the model with the same commands.
 type twin struct {
 	s    *Scheduler
@@ -29,6 +32,7 @@ func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := Config{
 			HeadWait:        20 * time.Second,
+			Key:             keyOfPlace,
 			MaxReservations: rapid.SampledFrom([]int{-1, 1, 2, 5}).Draw(t, "reservations"),
 			ReservedShare:   rapid.SampledFrom([]float64{0.1, 0.5, 1}).Draw(t, "share"),
 			Strict:          rapid.IntRange(0, 4).Draw(t, "strict") == 0,
@@ -37,6 +41,8 @@ func TestAgainstModel(t *testing.T) {
 		w.s.tune = drawTuning(t)
 		w.s.begin(1000 * job.Time(time.Second))
 		w.m.now = w.s.now
+		w.s.SetQueue(keyedQueue, QueueSettings{ByKey: true})
+		w.m.queues[keyedQueue] = QueueSettings{ByKey: true}
 		for range 3 {
 			w.setWorker(t)
 		}
@@ -85,11 +91,13 @@ func TestMain(m *testing.M) {
 // scheduler says that it is done, nothing more may fit.
 func TestInterrupted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := Config{HeadWait: 20 * time.Second, ReservedShare: 0.5, Strict: rapid.IntRange(0, 4).Draw(t, "strict") == 0}
+		cfg := Config{HeadWait: 20 * time.Second, Key: keyOfPlace, ReservedShare: 0.5, Strict: rapid.IntRange(0, 4).Draw(t, "strict") == 0}
 		w := &twin{s: New(cfg), m: newModel(cfg), step: rapid.IntRange(1, 4).Draw(t, "step")}
 		w.s.tune = drawTuning(t)
 		w.s.begin(1000 * job.Time(time.Second))
 		w.m.now = w.s.now
+		w.s.SetQueue(keyedQueue, QueueSettings{ByKey: true})
+		w.m.queues[keyedQueue] = QueueSettings{ByKey: true}
 		for range 3 {
 			w.setWorker(t)
 		}
@@ -192,6 +200,9 @@ func (w *twin) define(t *rapid.T) {
 		Needs: drawResources(t, 6), Labels: drawLabels(t), Command: rapid.IntRange(0, 4).Draw(t, "command") > 0,
 		Time: time.Duration(rapid.SampledFrom([]int{0, 0, 5, 15, 40}).Draw(t, "time")) * time.Second,
 	}
+	if was, again := w.m.shapes[id]; again && (was.Queue == keyedQueue) != (sh.Queue == keyedQueue) {
+		sh.Queue = was.Queue
+	}
 	w.s.DefineShape(id, &sh)
 	w.m.shapes[id] = sh
 	delete(w.m.waiting, id)
@@ -219,7 +230,7 @@ func (w *twin) push(t *rapid.T) {
 			Place: uint64(w.seq), Group: job.GroupID(rapid.IntRange(1, 4).Draw(t, "group")),
 		}
 		if rapid.IntRange(0, 5).Draw(t, "old place") == 0 {
-			it.Place = uint64(rapid.IntRange(0, int(w.seq)).Draw(t, "place"))
+			it.Place = uint64(rapid.IntRange(1, int(w.seq)).Draw(t, "place"))
 		}
 		w.s.Push(id, it)
 		w.m.ready[it.Seq] = modelJob{it, id}
@@ -254,6 +265,7 @@ func (w *twin) setQueue(t *rapid.T) {
 	q := QueueSettings{
 		Priority: rapid.Int64Range(-1, 1).Draw(t, "priority"), Paused: rapid.IntRange(0, 3).Draw(t, "paused") == 0,
 		MaxRunning: rapid.SampledFrom([]int64{0, 0, 1, 2, 5}).Draw(t, "max running"),
+		ByKey:      id == keyedQueue,
 	}
 	w.s.SetQueue(id, q)
 	w.m.queues[id] = q
@@ -448,7 +460,7 @@ func (w *twin) checkIndexes(t *rapid.T) {
 		}
 	}
 	for _, sh := range w.s.shapes {
-		if sh.listed != (sh.items.n > 0) || sh.listed && (sh.head().less(sh.key) || !sh.stale && sh.head() != sh.key) {
+		if sh.listed != (sh.items.len() > 0) || sh.listed && (sh.head().less(sh.key) || !sh.stale && sh.head() != sh.key) {
 			t.Fatalf("shape %d is not filed where its first job is", sh.id)
 		}
 	}

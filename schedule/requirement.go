@@ -29,7 +29,7 @@ func (s *Scheduler) Requirements(max int) []Requirement {
 			break
 		}
 		w.skip()
-		n := int64(sh.items.n)
+		n := int64(sh.items.len())
 		if q := sh.lane.queue; q.MaxRunning > 0 {
 			n = min(n, q.MaxRunning-q.running)
 		}
@@ -125,7 +125,7 @@ func (s *Scheduler) Impossible(max int) (list []Shortage, more bool) {
 		if !ok {
 			return list, false
 		}
-		if sh == nil || sh.items.n == 0 || sh.checked == s.sweep {
+		if sh == nil || sh.items.len() == 0 || sh.checked == s.sweep {
 			continue
 		}
 		sh.checked = s.sweep

@@ -35,6 +35,10 @@ type Config struct {
 	Strict bool
 	// GroupIdle is how long the index by group is kept after its last use (60 s).
 	GroupIdle time.Duration
+	// Key is the key that the place of a job stands for, in queues that are
+	// ordered by key. It is asked for jobs that are ready, and while a Remove of
+	// one is done.
+	Key func(place uint64) []byte
 }
 
 // Scheduler decides who gets what in one namespace. It is not safe for use by
@@ -113,7 +117,9 @@ func New(cfg Config) *Scheduler {
 // Ready is how many jobs are ready.
 func (s *Scheduler) Ready() int64 { return s.ready }
 
-// Item is a ready job, as small as it can be: there are millions.
+// Item is a ready job, as small as it can be: there are millions. Place orders
+// those of equal priority, smaller first, or stands for the key that does; equal
+// ones go by Seq.
 type Item struct {
 	Seq      job.Seq
 	Priority float64
@@ -127,6 +133,9 @@ type QueueSettings struct {
 	Priority   int64
 	Paused     bool
 	MaxRunning int64
+	// ByKey: jobs of equal priority are in the order of the keys that Config.Key
+	// finds for their places.
+	ByKey bool
 }
 
 // Worker is what the scheduler must know of a worker.

@@ -39,7 +39,7 @@ type shape struct {
 
 // head is the rank of the first job in its lane; there is one.
 func (sh *shape) head() rank {
-	r := sh.items.front().rank()
+	r := sh.items.rank(sh.items.front())
 	r.owner = uint64(sh.id)
 	return r
 }
@@ -62,11 +62,12 @@ func (s *Scheduler) DefineShape(id job.ShapeID, def *job.Shape) {
 	sh.lane = s.laneOf(s.queueOf(def.Queue), s.classOf(def.Labels), def.Command)
 	sh.kind, sh.wait, sh.version, sh.checked = def.Kind, def.Wait, 0, 0
 	sh.demand = newDemand(def.Needs, def.Time)
+	sh.items.key = s.keyOf(sh.lane.queue)
 	if old != nil {
 		s.releaseLane(old)
 		s.cancelReservation(sh)
 	}
-	if sh.items.n > 0 {
+	if sh.items.len() > 0 {
 		s.enlist(sh)
 		s.announce(sh)
 	}
@@ -81,11 +82,11 @@ func (s *Scheduler) DropShape(id job.ShapeID) {
 	}
 	s.delist(sh)
 	s.cancelReservation(sh)
-	s.ready -= int64(sh.items.n)
+	s.ready -= int64(sh.items.len())
 	if s.groups != nil {
 		s.groups.forget(sh)
 	}
-	sh.items = line{}
+	sh.items.clear()
 	s.releaseLane(sh.lane)
 	s.slots[sh.slot] = nil
 	s.freeSlots = append(s.freeSlots, sh.slot)
@@ -172,10 +173,10 @@ func (s *Scheduler) taken(sh *shape, it *Item) {
 	if s.groups != nil {
 		s.groups.remove(sh, it)
 	}
-	if sh.items.n == 0 {
+	if sh.items.len() == 0 {
 		s.delist(sh)
 		s.cancelReservation(sh)
-		sh.items = line{}
+		sh.items.clear()
 		return
 	}
 	sh.stale = true
