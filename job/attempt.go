@@ -7,7 +7,8 @@ type Attempt struct {
 	ID AttemptID `cbor:"1,keyasint"`
 	// Number is for people: 1 for the first try since the job was added.
 	Number uint32 `cbor:"2,keyasint"`
-	// Version is the payload version the attempt was given.
+	// Version is the payload version the attempt was given, or that of its own data
+	// (see OwnData).
 	Version uint32 `cbor:"3,keyasint,omitempty"`
 	Worker  string `cbor:"4,keyasint,omitempty"`
 	Host    string `cbor:"5,keyasint,omitempty"`
@@ -19,7 +20,8 @@ type Attempt struct {
 	// Outcome is how it ended for the queue, Result what the worker reported.
 	Outcome Outcome `cbor:"9,keyasint,omitempty"`
 	Result  Result  `cbor:"10,keyasint,omitempty"`
-	// Data is an attempt's own document (pulling workers).
+	// Data is an attempt's own document (pulling workers), if it came with its end;
+	// else Version has what there is.
 	Data []byte `cbor:"11,keyasint,omitempty"`
 }
 

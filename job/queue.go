@@ -12,8 +12,8 @@ type Queue struct {
 	Runtime string `cbor:"3,keyasint,omitempty"`
 
 	// Priority is absolute between queues, larger first; Weight shares what
-	// queues of equal priority get. A negative weight keeps the queue from ever
-	// being chosen by weight.
+	// queues of equal priority get: zero means DefaultWeight, less than zero that
+	// nothing of the queue is ever given out.
 	Priority int64 `cbor:"4,keyasint,omitempty"`
 	Weight   int64 `cbor:"5,keyasint,omitempty"`
 	Paused   bool  `cbor:"6,keyasint,omitempty"`
@@ -22,7 +22,8 @@ type Queue struct {
 	MaxRunning    int64 `cbor:"7,keyasint,omitempty"`
 	MaxPerRequest int64 `cbor:"8,keyasint,omitempty"`
 	MaxAttempts   int64 `cbor:"9,keyasint,omitempty"`
-	// Continuous queues make a job of their own every Interval when empty.
+	// Continuous queues make a job of their own, no sooner than Interval after the
+	// last, when somebody pulls and they have none ready or held.
 	Continuous bool          `cbor:"10,keyasint,omitempty"`
 	Interval   time.Duration `cbor:"11,keyasint,omitempty"`
 	Order      Order         `cbor:"12,keyasint,omitempty"`
@@ -41,7 +42,31 @@ type Queue struct {
 	// MinMemory is how much a pulling worker must have, in bytes, if it says
 	// what it has; zero asks for nothing.
 	MinMemory int64 `cbor:"20,keyasint,omitempty"`
+	// CanBeContinuous is whether the definition lets the queue be continuous; of a
+	// queue without a definition it says nothing.
+	CanBeContinuous bool `cbor:"21,keyasint,omitempty"`
 }
+
+// DefaultWeight is the weight of a queue that does not say, MaxWeight the largest.
+const (
+	DefaultWeight = 20
+	MaxWeight     = 1_000_000
+)
+
+// Share is the weight the queue is chosen by; zero means never.
+func (q *Queue) Share() int64 {
+	switch {
+	case q.Weight == 0:
+		return DefaultWeight
+	case q.Weight < 0:
+		return 0
+	}
+	return min(q.Weight, MaxWeight)
+}
+
+// Defined reports whether the queue has a definition: its jobs are work units,
+// which carry data, and of which every attempt counts, and nothing else.
+func (q *Queue) Defined() bool { return len(q.Definition) > 0 }
 
 // Leases: the default of commands, and the bounds of what may be asked for a
 // command or, with the smaller minimum, for pulled work.

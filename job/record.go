@@ -100,7 +100,8 @@ type Live struct {
 	Flags Flags
 	Exit  int32
 
-	// Version is the newest payload; GivenVersion the one the held attempt got.
+	// Version is the newest payload; GivenVersion the one that the attempt got, or
+	// made of its own (see OwnData): reading it shows the attempt's data.
 	Version      uint32
 	GivenVersion uint32
 	// Size of the newest payload in bytes, for bounds and read-ahead.
@@ -165,6 +166,12 @@ type Payload struct {
 	Body    []byte
 }
 
+// OwnData is the first of the versions that are not the job's but an attempt's:
+// OwnData + its number. Its payload is the encoded description of a job that has
+// nothing but Data, and is written again whenever the attempt's data changes.
+// (Data that comes with the end of an attempt is in its row instead.)
+const OwnData uint32 = 1 << 31
+
 // PayloadRef names a payload.
 type PayloadRef struct {
 	Seq     Seq
@@ -190,7 +197,9 @@ type QueueRow struct {
 	ID   QueueID `cbor:"1,keyasint"`
 	Def  Queue   `cbor:"2,keyasint"`
 	Done int64   `cbor:"3,keyasint,omitempty"`
-	Gone bool    `cbor:"-"`
+	// Next is when a continuous queue may make its next job; zero: at once.
+	Next Time `cbor:"4,keyasint,omitempty"`
+	Gone bool `cbor:"-"`
 }
 
 // GroupRow is an interned report group with its counter of complete jobs.
@@ -243,7 +252,20 @@ type ShapeRow struct {
 type WorkerRow struct {
 	ID   WorkerID `cbor:"1,keyasint"`
 	Gone bool     `cbor:"-"`
+	// Left: it said that it leaves; it is remembered for a while.
+	Left bool `cbor:"20,keyasint,omitempty"`
 	Worker
+}
+
+// LockRow is a held lock. Path is in the notation of lock.Path.
+type LockRow struct {
+	Path  string `cbor:"1,keyasint"`
+	Owner string `cbor:"2,keyasint,omitempty"`
+	// Since is when it was taken, Until when it ends, Lease the length asked for last.
+	Since Time          `cbor:"3,keyasint"`
+	Until Time          `cbor:"4,keyasint"`
+	Lease time.Duration `cbor:"5,keyasint"`
+	Gone  bool          `cbor:"-"`
 }
 
 // Request is the remembered outcome of a mutation that carried a request id.
@@ -268,6 +290,7 @@ type Changes struct {
 	Kinds    []KindRow
 	Shapes   []ShapeRow
 	Workers  []WorkerRow
+	Locks    []LockRow
 	Payloads []Payload
 	Live     []Live
 	// Gone are jobs whose live record ends: they completed (and are in
@@ -288,7 +311,7 @@ type Changes struct {
 
 // Empty reports whether nothing needs storing.
 func (c *Changes) Empty() bool {
-	return c.Meta == nil && len(c.Queues)+len(c.Groups)+len(c.Kinds)+len(c.Shapes)+len(c.Workers)+
+	return c.Meta == nil && len(c.Queues)+len(c.Groups)+len(c.Kinds)+len(c.Shapes)+len(c.Workers)+len(c.Locks)+
 		len(c.Payloads)+len(c.Live)+len(c.Gone)+len(c.Finished)+len(c.Attempts)+len(c.Requests)+
 		len(c.Blobs)+len(c.Forgotten)+len(c.Deleted) == 0
 }

@@ -193,6 +193,15 @@ func (q *Queue) Validate() error {
 			return Errorf(Invalid, "queue %s: %s %d is negative", q.Name, f.field, f.v)
 		}
 	}
+	if q.Weight > MaxWeight {
+		return Errorf(Invalid, "queue %s: weight %d; at most %d", q.Name, q.Weight, int64(MaxWeight))
+	}
+	if q.Interval < 0 || q.Interval > MaxTime {
+		return Errorf(Invalid, "queue %s: interval %v; it must be positive and at most ten years", q.Name, q.Interval)
+	}
+	if q.Continuous && q.Defined() && !q.CanBeContinuous {
+		return Errorf(Invalid, "queue %s: its definition does not let it be continuous", q.Name)
+	}
 	if len(q.Definition) > MaxData {
 		return Errorf(Invalid, "queue %s: definition of %d bytes; at most %d", q.Name, len(q.Definition), MaxData)
 	}

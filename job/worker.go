@@ -26,6 +26,9 @@ type Worker struct {
 	Until time.Time `cbor:"14,keyasint,omitzero"`
 	// Data is free-form.
 	Data []byte `cbor:"15,keyasint,omitempty"`
+	// Expires is until when the worker counts as active, by its last announcement;
+	// zero: it never announced itself with a time, or left.
+	Expires time.Time `cbor:"16,keyasint,omitzero"`
 }
 
 // SameMachine reports whether two agents are incarnations of one: same machine
