@@ -47,21 +47,22 @@ type Queue struct {
 	CanBeContinuous bool `cbor:"21,keyasint,omitempty"`
 }
 
-// DefaultWeight is the weight of a queue that does not say, MaxWeight the largest.
+// DefaultWeight is the weight of a queue that does not say, MaxWeight the largest
+// that makes a difference.
 const (
 	DefaultWeight = 20
 	MaxWeight     = 1_000_000
 )
 
-// Share is the weight the queue is chosen by; zero means never.
-func (q *Queue) Share() int64 {
+// Share is the weight a queue of that setting is chosen by; zero means never.
+func Share(weight int64) int64 {
 	switch {
-	case q.Weight == 0:
+	case weight == 0:
 		return DefaultWeight
-	case q.Weight < 0:
+	case weight < 0:
 		return 0
 	}
-	return min(q.Weight, MaxWeight)
+	return min(weight, MaxWeight)
 }
 
 // Defined reports whether the queue has a definition: its jobs are work units,

@@ -193,9 +193,6 @@ func (q *Queue) Validate() error {
 			return Errorf(Invalid, "queue %s: %s %d is negative", q.Name, f.field, f.v)
 		}
 	}
-	if q.Weight > MaxWeight {
-		return Errorf(Invalid, "queue %s: weight %d; at most %d", q.Name, q.Weight, int64(MaxWeight))
-	}
 	if q.Interval < 0 || q.Interval > MaxTime {
 		return Errorf(Invalid, "queue %s: interval %v; it must be positive and at most ten years", q.Name, q.Interval)
 	}

@@ -11,13 +11,14 @@ type queue struct {
 	id job.QueueID
 	QueueSettings
 	rank    uint64
-	running int64 // held jobs, prefetched ones included
+	running int64  // held jobs, prefetched ones included
+	served  uint64 // see Contender
 	lanes   []*lane
 }
 
 // open reports whether the queue may get another job now.
 func (q *queue) open() bool {
-	return !q.Paused && (q.MaxRunning <= 0 || q.running < q.MaxRunning)
+	return !q.Paused && q.Weight >= 0 && (q.MaxRunning <= 0 || q.running < q.MaxRunning)
 }
 
 // SetQueue sets what the scheduler knows of a queue. A queue never set has

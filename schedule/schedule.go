@@ -56,6 +56,7 @@ type Scheduler struct {
 
 	lanes       map[laneKey]*lane
 	numLanes    uint64 // ever made
+	serves      uint64 // of queues, see Served
 	classes     map[string]*class
 	anyone      *class // the agents, whatever their labels
 	freeNumbers []int  // of classes that are gone
@@ -133,6 +134,8 @@ type QueueSettings struct {
 	Priority   int64
 	Paused     bool
 	MaxRunning int64
+	// Weight shares what queues of equal priority get, see job.Share.
+	Weight int64
 	// ByKey: jobs of equal priority are in the order of the keys that Config.Key
 	// finds for their places.
 	ByKey bool
