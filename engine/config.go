@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/lock"
 	"github.com/muster-queue/muster/queue"
 	"github.com/muster-queue/muster/schedule"
 )
@@ -41,6 +42,8 @@ type Config struct {
 	WatchBuffer int
 	// IdleUnload is when an unused namespace leaves memory; default 10 minutes.
 	IdleUnload time.Duration
+	// MaxLocks bounds the locks held in a namespace; default 100,000.
+	MaxLocks int
 	// ResourceGrace is how long a job larger than every present agent waits for
 	// a larger one after the agents changed; default one minute.
 	ResourceGrace time.Duration
@@ -58,6 +61,7 @@ func (c Config) withDefaults() Config {
 	or(&c.PayloadCache, 8<<20)
 	or(&c.WatchBuffer, 64<<20)
 	or(&c.IdleUnload, 10*time.Minute)
+	or(&c.MaxLocks, lock.MaxLocks)
 	or(&c.ResourceGrace, time.Minute)
 	if c.Clock == nil {
 		c.Clock = MachineClock()

@@ -40,7 +40,8 @@ func (w *writer) load(ctx context.Context) error {
 	began := w.cfg.Clock.Mono()
 	w.ns.loads.Add(1)
 	state := queue.New(w.cfg.Queue)
-	if err := w.ns.store.Load(ctx, state); err != nil {
+	stored := &loader{State: state}
+	if err := w.ns.store.Load(ctx, stored); err != nil {
 		return err
 	}
 	clock, err := newEngineTime(w.cfg.Clock, state.Meta().Clock, w.cfg.MaxClockStep, w.cfg.AcceptClock)
@@ -51,6 +52,7 @@ func (w *writer) load(ctx context.Context) error {
 		return err
 	}
 	w.state, w.time, w.loaded = state, clock, clock.now()
+	w.loadLocks(stored.locks, w.loaded)
 	w.sched = schedule.New(w.cfg.Schedule)
 	w.sessions = map[job.WorkerID]*Session{}
 	w.waiters = waiters{}

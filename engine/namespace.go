@@ -118,7 +118,7 @@ func (n *Namespace) stop(hold time.Time) {
 // could reach the server.
 func (n *Namespace) heard() {
 	_ = n.post(context.Background(), func(w *writer) {
-		w.state.Shift(w.state.Now().Sub(w.loaded))
+		w.shift(w.state.Now().Sub(w.loaded))
 		w.loaded = w.state.Now()
 	})
 }

@@ -33,6 +33,31 @@ func recalled[T any](ctx context.Context, n *Namespace, client, id string) (*T, 
 	return answer, job.Decode(body, answer)
 }
 
+// once does what a request asks for and remembers the answer, or gives the answer
+// that an earlier request of this id got. What failed is done again.
+func once[T any](ctx context.Context, n *Namespace, client, id string, do func(*writer) (T, error)) (T, error) {
+	if id == "" {
+		return call(ctx, n, normal, do)
+	}
+	if answer, err := recalled[T](ctx, n, client, id); err != nil {
+		var zero T
+		return zero, err
+	} else if answer != nil {
+		return *answer, nil
+	}
+	return call(ctx, n, normal, func(w *writer) (T, error) {
+		if body, known := w.state.Recall(client, id); known { // since we looked
+			var answer T
+			return answer, job.Decode(body, &answer)
+		}
+		answer, err := do(w)
+		if err == nil {
+			err = w.remember(client, id, answer)
+		}
+		return answer, err
+	})
+}
+
 // remember stores the answer of a request with this turn.
 func (w *writer) remember(client, id string, answer any) error {
 	body, err := job.Encode(nil, answer)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/lock"
 	"github.com/muster-queue/muster/queue"
 	"github.com/muster-queue/muster/schedule"
 )
@@ -22,6 +23,7 @@ type writer struct {
 	state *queue.State
 	sched *schedule.Scheduler
 	time  *engineTime
+	locks *lock.Tree
 	out   *committer
 	// loaded is when the leases of what was held at the load began to count.
 	loaded job.Time
@@ -32,6 +34,8 @@ type writer struct {
 	drained map[job.WorkerID]bool
 	waiters waiters
 	sizes   sizeCheck
+	// freed is closed, and another made, when locks were released.
+	freed chan struct{}
 
 	// pending are commands taken from the inbox and not yet done.
 	pending [lanes][]op
@@ -104,6 +108,9 @@ func (w *writer) nextTime() (job.Time, bool) {
 		}
 	}
 	earlier(w.sizes.next())
+	if until, ok := w.locks.Next(); ok {
+		earlier(until+1, true) // held up to and including until
+	}
 	if w.places() {
 		earlier(w.sched.NextWake(w.time.last))
 	}
@@ -125,6 +132,7 @@ func (w *writer) turn() {
 	w.noticeStall(now)
 	w.state.Begin(now)
 	w.apply()
+	w.locks.Expire(now)
 	w.more = w.state.Expire(expireMax)
 	w.feed()
 	w.serveWaiters()
@@ -145,14 +153,24 @@ const stallBound = time.Second
 // before anything can end for its lack.
 func (w *writer) noticeStall(now job.Time) {
 	due, ok := w.state.NextTimer()
+	if until, held := w.locks.Next(); held && (!ok || until < due) {
+		due, ok = until, true
+	}
 	if !ok {
 		return
 	}
 	if late := now.Sub(due); late > stallBound {
 		w.log.Warn("the server stood still; leases are extended", "namespace", w.ns.name, "by", late)
 		w.state.Begin(now)
-		w.state.Shift(late)
+		w.shift(late)
 	}
+}
+
+// shift gives back time in which nobody could be heard: to the leases of jobs
+// and of locks.
+func (w *writer) shift(d time.Duration) {
+	w.state.Shift(d)
+	w.locks.Shift(d)
 }
 
 // take gets what waits in the inbox, behind what is still pending.
@@ -199,12 +217,14 @@ func (w *writer) full(did int) bool {
 
 // commit hands the turn over to the committer.
 func (w *writer) commit() {
+	locks := w.takeLocks()
 	e := entry{done: w.done, leaving: w.leaving, counts: w.state.Counts()}
 	if events := w.state.Events(); len(events) > 0 {
 		e.events = append([]queue.Event(nil), events...)
 	}
 	w.done, w.leaving, w.bytes, w.fresh = nil, nil, 0, false
 	changes := w.state.Take()
+	changes.Locks = locks
 	changes.Blobs = append(changes.Blobs, w.blobs...)
 	w.blobs = nil
 	if !changes.Empty() {
@@ -228,7 +248,7 @@ func (w *writer) send(e entry) {
 	w.out.send(e)
 	if stood := w.cfg.Clock.Mono() - before; stood > stallBound {
 		w.state.Begin(w.time.now())
-		w.state.Shift(stood)
+		w.shift(stood)
 	}
 }
 
@@ -319,7 +339,7 @@ func (w *writer) finish() {
 
 // busy reports whether the namespace must stay in memory.
 func (w *writer) busy() bool {
-	if len(w.sessions) > 0 || w.waiters.len() > 0 {
+	if len(w.sessions) > 0 || w.waiters.len() > 0 || w.locks.Len() > 0 {
 		return true
 	}
 	_, timers := w.state.NextTimer()
@@ -343,7 +363,7 @@ func (w *writer) feedOne(f *queue.Feed) {
 	case queue.FeedSetQueue:
 		def, _ := w.state.Queue(f.Queue)
 		w.sched.SetQueue(f.Queue, schedule.QueueSettings{
-			Priority: def.Priority, Paused: def.Paused, MaxRunning: def.MaxRunning,
+			Priority: def.Priority, Paused: def.Paused, MaxRunning: def.MaxRunning, Weight: def.Weight,
 		})
 	case queue.FeedPush:
 		w.fresh = true

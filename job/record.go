@@ -184,6 +184,17 @@ type Finished struct {
 	End   uint64
 	Ended Time
 	Live  // as it was when it completed
+	// Keyed says that its queue is ordered by key, and that the store finds it
+	// by its Key there.
+	Keyed bool
+	Key   Key
+}
+
+// KeyRow is the key of a live job in a queue that is ordered by key.
+type KeyRow struct {
+	Seq  Seq
+	Key  Key
+	Gone bool
 }
 
 // AttemptRow is an attempt that ended, stored under its job and number.
@@ -307,11 +318,14 @@ type Changes struct {
 	// Deleted are jobs to delete with all their payloads and attempts. Their live
 	// record, if any, is in Gone.
 	Deleted []Seq
+	// Keys are of live jobs in queues that are ordered by key; of several for one
+	// job the last counts. The key of a complete job is in its Finished.
+	Keys []KeyRow
 }
 
 // Empty reports whether nothing needs storing.
 func (c *Changes) Empty() bool {
 	return c.Meta == nil && len(c.Queues)+len(c.Groups)+len(c.Kinds)+len(c.Shapes)+len(c.Workers)+len(c.Locks)+
 		len(c.Payloads)+len(c.Live)+len(c.Gone)+len(c.Finished)+len(c.Attempts)+len(c.Requests)+
-		len(c.Blobs)+len(c.Forgotten)+len(c.Deleted) == 0
+		len(c.Blobs)+len(c.Keys)+len(c.Forgotten)+len(c.Deleted) == 0
 }

@@ -112,6 +112,7 @@ type Loader interface {
 	LoadKind(job.KindRow)
 	LoadShape(job.ShapeRow)
 	LoadWorker(job.WorkerRow)
+	LoadLock(job.LockRow)
 	LoadLive(*job.Live)
 	// LoadFinished gets the finished jobs from Reach on, whose keys Find does
 	// not know yet.

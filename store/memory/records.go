@@ -52,6 +52,7 @@ type contents struct {
 	kinds    map[job.KindID][]byte
 	shapes   map[job.ShapeID][]byte
 	workers  map[job.WorkerID][]byte
+	locks    map[string][]byte
 	live     map[job.Seq]job.Live
 	jobs     map[job.Seq]*under
 	lastSeq  job.Seq
@@ -67,7 +68,8 @@ func newRecords(name string) *records {
 	return &records{name: name, contents: contents{
 		queues: map[job.QueueID][]byte{}, groups: map[job.GroupID][]byte{}, kinds: map[job.KindID][]byte{},
 		shapes: map[job.ShapeID][]byte{}, workers: map[job.WorkerID][]byte{},
-		live: map[job.Seq]job.Live{}, jobs: map[job.Seq]*under{},
+		locks: map[string][]byte{},
+		live:  map[job.Seq]job.Live{}, jobs: map[job.Seq]*under{},
 		finished: map[uint64]job.Finished{}, byKey: map[job.Digest][]uint64{},
 		requests: map[requestKey]job.Request{}, blobs: map[string][]byte{},
 	}}
@@ -91,6 +93,7 @@ func (r *records) apply(c *job.Changes, rows *encoded) {
 	merge(r.kinds, rows.kinds)
 	merge(r.shapes, rows.shapes)
 	merge(r.workers, rows.workers)
+	merge(r.locks, rows.locks)
 	r.applyJobs(c, rows)
 	r.applyHistory(c)
 	for _, q := range c.Requests {
@@ -178,6 +181,7 @@ type encoded struct {
 	kinds    map[job.KindID][]byte
 	shapes   map[job.ShapeID][]byte
 	workers  map[job.WorkerID][]byte
+	locks    map[string][]byte
 	attempts [][]byte // as in Changes.Attempts
 	err      error
 }
@@ -189,6 +193,7 @@ func encode(c *job.Changes) (*encoded, error) {
 	e.kinds = encodeRows(e, c.Kinds, func(r *job.KindRow) (job.KindID, bool, any) { return r.ID, r.Gone, r })
 	e.shapes = encodeRows(e, c.Shapes, func(r *job.ShapeRow) (job.ShapeID, bool, any) { return r.ID, r.Gone, r })
 	e.workers = encodeRows(e, c.Workers, func(r *job.WorkerRow) (job.WorkerID, bool, any) { return r.ID, r.Gone, r })
+	e.locks = encodeRows(e, c.Locks, func(r *job.LockRow) (string, bool, any) { return r.Path, r.Gone, r })
 	e.attempts = make([][]byte, len(c.Attempts))
 	for i := range c.Attempts {
 		if e.err == nil {

@@ -251,6 +251,10 @@ func (w *writer) rows(c *job.Changes) {
 		w.key32(kindWorker, uint32(c.Workers[i].ID))
 		w.row(c.Workers[i].Gone, &c.Workers[i])
 	}
+	for i := range c.Locks {
+		w.key = w.id.lock(w.key[:0], c.Locks[i].Path)
+		w.row(c.Locks[i].Gone, &c.Locks[i])
+	}
 	for i := range c.Requests {
 		r := &c.Requests[i]
 		w.key = w.id.request(w.key[:0], r.Client, r.ID)

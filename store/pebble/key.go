@@ -23,6 +23,7 @@ import (
 //	F N seq version         the digest of a description kept in a file
 //	G|K|Q|W N id            group, kind, queue, worker rows
 //	I 0                     who the store is (storeRow)
+//	L N PATH                a held lock
 //	M N                     job.Meta
 //	N 0 NAME                the number of a namespace
 //	R N len CLIENT ID       remembered outcomes
@@ -43,6 +44,7 @@ const (
 	kindGroup     = 'G'
 	kindStore     = 'I'
 	kindKind      = 'K'
+	kindLock      = 'L'
 	kindMeta      = 'M'
 	kindNamespace = 'N'
 	kindQueue     = 'Q'
@@ -65,7 +67,7 @@ const (
 // tables of their own; both in the order of keys.
 const (
 	manyKinds = "afghklp"
-	allKinds  = "BEFGKMQRSWXZ" + manyKinds
+	allKinds  = "BEFGKLMQRSWXZ" + manyKinds
 )
 
 // nsID is the number of a namespace in keys.
@@ -102,6 +104,8 @@ func (n nsID) request(b []byte, client, id string) []byte {
 func (n nsID) blob(b []byte, digest string) []byte {
 	return append(n.key(b, kindBlob), digest...)
 }
+
+func (n nsID) lock(b []byte, path string) []byte { return append(n.key(b, kindLock), path...) }
 
 // last64 is the number a key ends with.
 func last64(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }

@@ -108,6 +108,7 @@ func (l *loading) rows() error {
 		each(l, kindKind, l.to.LoadKind),
 		each(l, kindShape, l.to.LoadShape),
 		each(l, kindWorker, l.to.LoadWorker),
+		each(l, kindLock, l.to.LoadLock),
 	)
 }
 

@@ -76,7 +76,8 @@ func everything() *job.Changes {
 			Command: true, NotPreemptible: true, Wait: true}}},
 		Workers: []job.WorkerRow{{ID: 9, Worker: job.Worker{Name: "w", Parent: "p", Mode: "m", Host: "h", Pid: 1, Agent: true, Machine: "m", Boot: "b",
 			Dir: "/d", Incarnation: 2, Labels: job.Labels{"a:b"}, Capacity: job.Resources{"gpu": 1}, Until: day, Data: []byte("data")}}},
-		Live: []job.Live{Job(1), full(2)},
+		Locks: []job.LockRow{{Path: "", Owner: "o", Since: 1, Until: 2, Lease: 3}, {Path: "a/b", Since: job.TimeOf(day), Until: job.TimeOf(day), Lease: time.Hour}},
+		Live:  []job.Live{Job(1), full(2)},
 	}
 }
 
@@ -100,8 +101,8 @@ func testRoundTrip(t *testing.T, f Factory) {
 		got := Load(t, ns)
 		meta := *c.Meta
 		meta.Epoch = ns.Epoch()
-		same(t, "contents", got, &Contents{Meta: meta, Queues: c.Queues, Groups: c.Groups, Kinds: c.Kinds, Shapes: c.Shapes, Workers: c.Workers, Live: c.Live}, ignoreOrder)
-		want := []string{"meta", "queue", "queue", "group", "group", "kind", "shape", "worker", "live", "live"}
+		same(t, "contents", got, &Contents{Meta: meta, Queues: c.Queues, Groups: c.Groups, Kinds: c.Kinds, Shapes: c.Shapes, Workers: c.Workers, Locks: c.Locks, Live: c.Live}, ignoreOrder)
+		want := []string{"meta", "queue", "queue", "group", "group", "kind", "shape", "worker", "lock", "lock", "live", "live"}
 		same(t, "the order of loading", got.order, want)
 	}
 	check()
@@ -115,14 +116,15 @@ func testRowsGo(t *testing.T, f Factory) {
 	commit(t, ns, c)
 	gone := &job.Changes{
 		Queues: []job.QueueRow{{ID: 1, Gone: true}}, Groups: []job.GroupRow{{ID: 1, Gone: true}}, Kinds: []job.KindRow{{ID: 1, Gone: true}},
-		Shapes: []job.ShapeRow{{ID: 70000, Gone: true}}, Workers: []job.WorkerRow{{ID: 9, Gone: true}}, Gone: []job.Seq{1, 2, 5},
+		Shapes: []job.ShapeRow{{ID: 70000, Gone: true}}, Workers: []job.WorkerRow{{ID: 9, Gone: true}},
+		Locks: []job.LockRow{{Path: "a/b", Gone: true}, {Path: "x", Gone: true}}, Gone: []job.Seq{1, 2, 5},
 	}
 	commit(t, ns, gone)
 	commit(t, ns, gone) // what is gone can go again
 	_, ns = reopen(t, f, s, ns)
 	got := Load(t, ns)
 	got.Meta = job.Meta{}
-	same(t, "contents", got, &Contents{Queues: c.Queues[1:], Groups: c.Groups[1:]}, ignoreOrder)
+	same(t, "contents", got, &Contents{Queues: c.Queues[1:], Groups: c.Groups[1:], Locks: c.Locks[:1]}, ignoreOrder)
 }
 
 func testLive(t *testing.T, f Factory) {
@@ -182,7 +184,7 @@ func testCommitCopies(t *testing.T, f Factory) {
 	want.Meta.Epoch = ns.Epoch()
 	got := Load(t, ns)
 	same(t, "contents", got, &Contents{Meta: *want.Meta, Queues: want.Queues, Groups: want.Groups, Kinds: want.Kinds, Shapes: want.Shapes,
-		Workers: want.Workers, Live: want.Live}, ignoreOrder)
+		Workers: want.Workers, Locks: want.Locks, Live: want.Live}, ignoreOrder)
 	p, err := ns.Payloads([]job.PayloadRef{{Seq: 1, Version: 1}})
 	ok(t, err)
 	samePayloads(t, p, []job.Payload{description(1, 1, 100)})

@@ -164,6 +164,7 @@ type Contents struct {
 	Kinds    []job.KindRow
 	Shapes   []job.ShapeRow
 	Workers  []job.WorkerRow
+	Locks    []job.LockRow
 	Live     []job.Live
 	Finished []job.Finished
 	order    []string
@@ -177,6 +178,7 @@ func (c *Contents) LoadGroup(r job.GroupRow)   { c.note("group"); c.Groups = app
 func (c *Contents) LoadKind(r job.KindRow)     { c.note("kind"); c.Kinds = append(c.Kinds, r) }
 func (c *Contents) LoadShape(r job.ShapeRow)   { c.note("shape"); c.Shapes = append(c.Shapes, r) }
 func (c *Contents) LoadWorker(r job.WorkerRow) { c.note("worker"); c.Workers = append(c.Workers, r) }
+func (c *Contents) LoadLock(r job.LockRow)     { c.note("lock"); c.Locks = append(c.Locks, r) }
 func (c *Contents) LoadLive(l *job.Live)       { c.note("live"); c.Live = append(c.Live, *l) }
 func (c *Contents) LoadFinished(f *job.Finished) {
 	c.note("finished")
