@@ -15,10 +15,10 @@ FUZZTIME ?= 20s
 SOAK ?= 20m
 SOAKJOBS ?= 50000
 
-.PHONY: help build demo test lint format vet generate generated unit e2e soak fuzz bench cover clean
+.PHONY: help build demo test lint format vet generate generated unit e2e test-coordinate soak fuzz bench cover clean
 
 help: ## This list.
-	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
 
 build: ## The binary, bin/muster.
 	@scripts/need go
@@ -27,9 +27,9 @@ build: ## The binary, bin/muster.
 demo: build ## Builds muster and runs a batch of real commands with it.
 	@scripts/demo
 
-test: ## Everything: lint, generated code, unit tests with the race detector, end to end.
+test: ## Everything: lint, generated code, unit tests with the race detector, end to end, Coordinate's client.
 	@scripts/need go git cc
-	@scripts/steps lint generated unit e2e
+	@scripts/steps lint generated unit e2e test-coordinate
 
 lint: ## gofmt, go vet and golangci-lint (built once, from tools/go.mod).
 	@scripts/need go
@@ -53,6 +53,10 @@ unit: ## The tests of all packages, with the race detector.
 e2e: ## The real binary, its processes killed in the middle of their work.
 	@scripts/need go
 	CGO_ENABLED=0 go test -count=1 -timeout 15m $(E2E)
+
+test-coordinate: build ## The original Python client of Coordinate: its own tests, command line and workers.
+	@scripts/need cc
+	@scripts/coordinate-client
 
 soak: ## The end-to-end chaos for as long as SOAK says (20m).
 	CGO_ENABLED=0 go test -count=1 -timeout 0 -v -run Chaos $(E2E) -args -chaos=$(SOAK) -jobs=$(SOAKJOBS)
