@@ -30,7 +30,7 @@ var (
 	ErrGone = job.Errorf(job.NotFound, "The object no longer exists")
 )
 
-// ErrNoSuchWorkSpec: there is no work spec of that name.
+// ErrNoSuchWorkSpec means that there is no work spec of that name.
 type ErrNoSuchWorkSpec struct{ Name string }
 
 // Error names the work spec.
@@ -39,7 +39,7 @@ func (e ErrNoSuchWorkSpec) Error() string { return "No such work spec " + e.Name
 // Unwrap gives the error its kind.
 func (e ErrNoSuchWorkSpec) Unwrap() error { return job.ErrNoQueue }
 
-// ErrNoSuchWorkUnit: there is no work unit of that name.
+// ErrNoSuchWorkUnit means that there is no work unit of that name.
 type ErrNoSuchWorkUnit struct{ Name string }
 
 // Error names the work unit.

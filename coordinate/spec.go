@@ -10,9 +10,6 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
-// DefaultWeight is the weight of a work spec that gives neither weight nor nice.
-const DefaultWeight = 20
-
 // NewQueue is the queue of a work spec given as a dictionary, as it is read from
 // a file or sent by a program.
 func NewQueue(spec map[string]any) (*job.Queue, error) {
@@ -81,7 +78,8 @@ func readSpec(spec cborrpc.Value, q *job.Queue) {
 	q.Priority = specInt(spec, "priority")
 	q.Weight = specWeight(spec)
 	q.Paused = specBool(spec, "disabled")
-	q.Continuous = specBool(spec, "continuous")
+	q.CanBeContinuous = specBool(spec, "continuous")
+	q.Continuous = q.CanBeContinuous
 	q.Interval = seconds(max(0, specNumber(spec, "interval")))
 	q.MaxRunning = max(0, specInt(spec, "max_running"))
 	q.MaxPerRequest = max(0, specInt(spec, "max_getwork"))
@@ -95,7 +93,7 @@ func readSpec(spec cborrpc.Value, q *job.Queue) {
 func specWeight(spec cborrpc.Value) int64 {
 	weight := specInt(spec, "weight")
 	if weight == 0 {
-		weight = DefaultWeight - max(-math.MaxInt32, specInt(spec, "nice"))
+		weight = job.DefaultWeight - max(-math.MaxInt32, specInt(spec, "nice"))
 	}
 	return max(1, weight)
 }

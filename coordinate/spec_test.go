@@ -3,6 +3,7 @@ package coordinate
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math/big"
 	"testing"
 	"time"
@@ -16,13 +17,11 @@ import (
 func TestSettings(t *testing.T) {
 	def := func(more map[string]any) map[string]any {
 		m := map[string]any{"name": "s"}
-		for k, v := range more {
-			m[k] = v
-		}
+		maps.Copy(m, more)
 		return m
 	}
 	queue := func(edit func(*job.Queue)) job.Queue {
-		q := job.Queue{Name: "s", Weight: DefaultWeight, Order: job.OrderKey}
+		q := job.Queue{Name: "s", Weight: job.DefaultWeight, Order: job.OrderKey}
 		edit(&q)
 		return q
 	}
@@ -37,7 +36,7 @@ func TestSettings(t *testing.T) {
 				"max_getwork": 11, "max_retries": 12, "then": "next", "runtime": "go", "min_gb": 2,
 			}),
 			queue(func(q *job.Queue) {
-				q.Priority, q.Weight, q.Paused, q.Continuous, q.Interval = 5, 7, true, true, 1500*time.Millisecond
+				q.Priority, q.Weight, q.Paused, q.Continuous, q.CanBeContinuous, q.Interval = 5, 7, true, true, true, 1500*time.Millisecond
 				q.MaxRunning, q.MaxPerRequest, q.MaxAttempts = 10, 11, 12
 				q.Then, q.Runtime, q.MinMemory = "next", "go", 2<<30
 			}),
@@ -122,7 +121,7 @@ func TestKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q.Name != "s" || q.Account != "lab" || q.Paused || q.Weight != DefaultWeight {
+	if q.Name != "s" || q.Account != "lab" || q.Paused || q.Weight != job.DefaultWeight {
 		t.Errorf("%+v", q)
 	}
 	out, err := outSpec(q.Definition).Map()

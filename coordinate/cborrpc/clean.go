@@ -58,7 +58,7 @@ func allClean(items func(yield func(Value) bool)) (bool, error) {
 func (v Value) isCleanMap() (bool, error) {
 	all := true
 	for key, value := range v.Entries() {
-		if key.IsList() || key.IsMap() {
+		if key.isNested() {
 			return false, job.Errorf(job.Invalid, "a list, tuple or dictionary is the key of a dictionary")
 		}
 		for _, part := range [...]Value{key, value} {
@@ -70,6 +70,16 @@ func (v Value) isCleanMap() (bool, error) {
 		}
 	}
 	return all, nil
+}
+
+// isNested tells whether the value is a list, tuple or map, tagged or not.
+func (v Value) isNested() bool {
+	h := v.head()
+	for h.major == majorTag {
+		v = v[h.size:]
+		h = v.head()
+	}
+	return h.major == majorArray || h.major == majorMap
 }
 
 // known tells whether a tag is one that all clients read, over the right thing.

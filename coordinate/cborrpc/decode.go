@@ -139,11 +139,11 @@ func (d *decoder) key(v Value) (any, error) {
 		return s, nil
 	}
 	k, err := d.value(v)
-	switch k.(type) {
+	switch k := k.(type) {
 	case nil, bool, int64, uint64, float64, UUID:
 		return k, err
 	case *big.Int:
-		return k.(*big.Int).String(), err
+		return k.String(), err
 	}
 	return nil, job.Errorf(job.Invalid, "a list, tuple or dictionary is the key of a dictionary")
 }
