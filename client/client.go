@@ -58,6 +58,7 @@ type Client struct {
 	work         musterv1.WorkClient
 	queues       musterv1.QueuesClient
 	workers      musterv1.WorkersClient
+	locks        musterv1.LocksClient
 	environments musterv1.EnvironmentsClient
 	server       musterv1.ServerClient
 	tokens       musterv1.TokensClient
@@ -97,8 +98,9 @@ func New(cfg Config) (*Client, error) {
 		cfg: cfg, conn: conn,
 		namespaces: musterv1.NewNamespacesClient(conn), jobs: musterv1.NewJobsClient(conn),
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),
-		workers: musterv1.NewWorkersClient(conn), environments: musterv1.NewEnvironmentsClient(conn),
-		server: musterv1.NewServerClient(conn), tokens: musterv1.NewTokensClient(conn),
+		workers: musterv1.NewWorkersClient(conn), locks: musterv1.NewLocksClient(conn),
+		environments: musterv1.NewEnvironmentsClient(conn),
+		server:       musterv1.NewServerClient(conn), tokens: musterv1.NewTokensClient(conn),
 	}, nil
 }
 

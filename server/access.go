@@ -60,6 +60,13 @@ var access = map[string][]token.Role{
 	v1.Queues_PauseQueue_FullMethodName:  operators,
 	v1.Queues_ResumeQueue_FullMethodName: operators,
 
+	v1.Locks_Lock_FullMethodName:        runners,
+	v1.Locks_RenewLocks_FullMethodName:  runners,
+	v1.Locks_Unlock_FullMethodName:      runners,
+	v1.Locks_DeleteLocks_FullMethodName: runners,
+	v1.Locks_ReadLocks_FullMethodName:   anyone,
+	v1.Locks_ListLocks_FullMethodName:   anyone,
+
 	// What is in an environment may be secret: those who only look do not see it.
 	v1.Environments_PutEnvironment_FullMethodName: adders,
 	v1.Environments_HasEnvironment_FullMethodName: runners,

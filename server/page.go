@@ -14,7 +14,7 @@ import (
 const pageFormat = "a"
 
 // maxToken bounds a token.
-const maxToken = 2048
+const maxToken = 8 << 10
 
 // pageOf reads which page of a listing is asked for.
 func pageOf(listing, token string, size int32) (after string, limit int, err error) {
