@@ -25,6 +25,23 @@ func must[T any](v T, err error) T {
 
 // Encode appends the stored form of v (a Job, an Attempt, any row) to b.
 func Encode(b []byte, v any) ([]byte, error) {
+	p := newPairs(append(b, formatCBOR))
+	switch v := v.(type) {
+	case *Job:
+		v.pairs(&p)
+	case *Attempt:
+		v.pairs(&p)
+	default:
+		return encodeAny(b, v)
+	}
+	if encoded, ok := p.end(); ok {
+		return encoded, nil
+	}
+	return encodeAny(b, v)
+}
+
+// encodeAny is Encode for values of any type.
+func encodeAny(b []byte, v any) ([]byte, error) {
 	buf := bytes.NewBuffer(append(b, formatCBOR))
 	if err := encMode.MarshalToBuffer(v, buf); err != nil {
 		return nil, Errorf(Internal, "encode %T: %w", v, err)
