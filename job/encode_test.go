@@ -16,15 +16,15 @@ type filler struct {
 }
 
 func (f *filler) fill(v reflect.Value) {
-	if t, ok := v.Addr().Interface().(*time.Time); ok {
+	if t, ok := reflect.TypeAssert[*time.Time](v.Addr()); ok {
 		*t = f.time()
 		return
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
+		for _, field := range v.Fields() {
 			if f.r.IntN(100) < f.share {
-				f.fill(v.Field(i))
+				f.fill(field)
 			}
 		}
 	case reflect.Pointer:
