@@ -45,6 +45,12 @@ type Queue struct {
 	// CanBeContinuous is whether the definition lets the queue be continuous; of a
 	// queue without a definition it says nothing.
 	CanBeContinuous bool `cbor:"21,keyasint,omitempty"`
+
+	// KeepFinished and KeepFinishedFor bound the complete jobs that are kept: the
+	// newest so many (nil: all), and those that ended so long ago at most (zero:
+	// of any age). The others are pruned; buried jobs never are.
+	KeepFinished    *int64        `cbor:"22,keyasint,omitempty"`
+	KeepFinishedFor time.Duration `cbor:"23,keyasint,omitempty"`
 }
 
 // DefaultWeight is the weight of a queue that does not say, MaxWeight the largest

@@ -196,6 +196,9 @@ func (q *Queue) Validate() error {
 	if q.Interval < 0 || q.Interval > MaxTime {
 		return Errorf(Invalid, "queue %s: interval %v; it must be positive and at most ten years", q.Name, q.Interval)
 	}
+	if q.KeepFinished != nil && *q.KeepFinished < 0 || q.KeepFinishedFor < 0 {
+		return Errorf(Invalid, "queue %s: keep_finished and keep_finished_for must not be negative", q.Name)
+	}
 	if q.Continuous && q.Defined() && !q.CanBeContinuous {
 		return Errorf(Invalid, "queue %s: its definition does not let it be continuous", q.Name)
 	}
