@@ -24,8 +24,8 @@ type Refusal struct {
 
 // Kick makes buried and delayed jobs ready, with fresh budgets. On a lost job it
 // is a person's word that its attempt is dead.
-func (n *Namespace) Kick(ctx context.Context, s Selector) (*ChangeResult, error) {
-	return n.change(ctx, s, func(w *writer, l *job.Live) error {
+func (n *Namespace) Kick(ctx context.Context, s Selector, once ...Once) (*ChangeResult, error) {
+	return n.change(ctx, "kick", s, once, func(w *writer, l *job.Live) error {
 		switch l.State {
 		case job.Buried, job.Delayed, job.Lost:
 			return w.state.Kick(l.Seq)
@@ -36,8 +36,8 @@ func (n *Namespace) Kick(ctx context.Context, s Selector) (*ChangeResult, error)
 
 // Cancel buries jobs; running ones are stopped first. On a lost job it is a
 // person's word that its attempt is dead.
-func (n *Namespace) Cancel(ctx context.Context, s Selector) (*ChangeResult, error) {
-	return n.change(ctx, s, func(w *writer, l *job.Live) error {
+func (n *Namespace) Cancel(ctx context.Context, s Selector, once ...Once) (*ChangeResult, error) {
+	return n.change(ctx, "cancel", s, once, func(w *writer, l *job.Live) error {
 		if l.State == job.Buried {
 			return errNothingToDo
 		}
@@ -49,151 +49,89 @@ func (n *Namespace) Cancel(ctx context.Context, s Selector) (*ChangeResult, erro
 // errNothingToDo skips a job that is as wanted already.
 var errNothingToDo = job.Errorf(job.Conflict, "nothing to do")
 
+// change applies do to the selected live jobs.
+func (n *Namespace) change(ctx context.Context, verb string, s Selector, once []Once, do changeFunc) (*ChangeResult, error) {
+	c := newChanging(n, verb, once)
+	return c.run(ctx, func() error {
+		if s.Filter == nil {
+			return c.named(ctx, s.IDs, do, func(*ChangeResult) bool { return true })
+		}
+		return c.filtered(ctx, s.Filter, do, true)
+	})
+}
+
 // Delete removes jobs, complete ones too. Held ones are refused unless force is
 // set, which revokes their leases.
-func (n *Namespace) Delete(ctx context.Context, s Selector, force bool) (*ChangeResult, error) {
-	r, err := n.change(ctx, s, func(w *writer, l *job.Live) error { return w.state.Delete(l.Seq, force) })
-	if err != nil {
-		return nil, err
-	}
-	return r, n.deleteFinished(ctx, s, r)
+func (n *Namespace) Delete(ctx context.Context, s Selector, force bool, once ...Once) (*ChangeResult, error) {
+	c := newChanging(n, "delete", once)
+	do := func(w *writer, l *job.Live) error { return w.state.Delete(l.Seq, force) }
+	return c.run(ctx, func() error {
+		if s.Filter == nil {
+			if err := c.named(ctx, s.IDs, do, allLive); err != nil {
+				return err
+			}
+			return c.deleteNamed(ctx)
+		}
+		if err := c.filtered(ctx, s.Filter, do, false); err != nil {
+			return err
+		}
+		return c.deleteFinished(ctx, s.Filter)
+	})
 }
 
-// deleteFinished removes the complete jobs that are selected.
-func (n *Namespace) deleteFinished(ctx context.Context, s Selector, r *ChangeResult) error {
-	remove := func(page []found) error {
-		deleted, err := call(ctx, n, normal, func(w *writer) (int64, error) {
-			var deleted int64
-			for _, f := range page {
-				if w.state.DeleteFinished(&job.Finished{End: f.end, Ended: f.ended, Live: f.live}) == nil {
-					deleted++
-				}
-			}
-			return deleted, nil
-		})
-		r.Changed += deleted
-		return err
-	}
-	if s.Filter == nil {
-		return n.deleteNamed(ctx, s, r, remove)
-	}
-	var page []found
-	err := n.eachFinished(ctx, s.Filter, 0, false, func(f *found, _ *job.Job) bool {
-		page = append(page, *f)
+// allLive reports whether every job that was named is a live one.
+func allLive(r *ChangeResult) bool {
+	return !slices.ContainsFunc(r.Refusals, func(r Refusal) bool { return errors.Is(r.Err, job.ErrNoJob) })
+}
+
+// deleteFinished removes the complete jobs that match a filter.
+func (c *changing) deleteFinished(ctx context.Context, f *Filter) error {
+	var all []found
+	err := c.ns.eachFinished(ctx, f, 0, false, func(f *found, _ *job.Job) bool {
+		all = append(all, *f)
 		return true
 	})
-	for part := range slices.Chunk(page, scanPage) {
-		if err == nil {
-			err = remove(part)
-		}
+	for len(all) > 0 && err == nil {
+		page := all[:min(len(all), scanPage)]
+		all = all[len(page):]
+		err = c.remove(ctx, page, len(all) == 0)
 	}
 	return err
 }
 
-// deleteNamed removes those named jobs that change found not to be live.
-func (n *Namespace) deleteNamed(ctx context.Context, _ Selector, r *ChangeResult, remove func([]found) error) error {
-	var left []Refusal
-	for _, refusal := range r.Refusals {
-		if !errors.Is(refusal.Err, job.ErrNoJob) {
-			left = append(left, refusal)
-			continue
-		}
-		f, err := n.find(ctx, refusal.ID)
-		if err != nil || f.end == 0 {
-			left = append(left, refusal)
-			continue
-		}
-		if err := remove([]found{*f}); err != nil {
-			return err
-		}
-		r.Skipped--
-	}
-	r.Refusals = left
-	return nil
-}
-
-// change applies do to the selected live jobs, in steps, so that no turn of the
-// writer is long. It looks at the jobs again where it changes them.
-func (n *Namespace) change(ctx context.Context, s Selector, do func(*writer, *job.Live) error) (*ChangeResult, error) {
-	r := &ChangeResult{}
-	if s.Filter == nil {
-		return r, n.changeNamed(ctx, s.IDs, r, do)
-	}
-	if !s.Filter.wantsLive() {
-		return r, nil
-	}
-	from := job.Seq(0)
-	for {
-		page, err := n.scanLive(ctx, s.Filter, from, scanPage)
-		if err != nil {
-			return r, err
-		}
-		var seqs []job.Seq
-		_, err = n.visitPage(page.jobs, s.Filter, false, func(f *found, _ *job.Job) bool {
-			seqs = append(seqs, f.live.Seq)
-			return true
-		})
-		if err == nil {
-			err = n.changePage(ctx, s.Filter, seqs, r, do)
-		}
-		if err != nil || page.done {
-			return r, err
-		}
-		from = page.next
-	}
-}
-
-func (n *Namespace) changePage(ctx context.Context, f *Filter, seqs []job.Seq, r *ChangeResult, do func(*writer, *job.Live) error) error {
-	if len(seqs) == 0 {
+// deleteNamed removes those named jobs that turned out not to be live.
+func (c *changing) deleteNamed(ctx context.Context) error {
+	if c.over {
 		return nil
 	}
-	step, err := call(ctx, n, normal, func(w *writer) (ChangeResult, error) {
-		var step ChangeResult
-		for _, seq := range seqs {
-			l, ok := w.state.BySeq(seq)
-			if !ok || !f.matchLive(&l) {
-				continue
-			}
-			if do(w, &l) != nil {
-				step.Skipped++
-				continue
-			}
-			step.Changed++
-			w.feed()
+	var left []Refusal
+	var finished []found
+	for _, refusal := range c.result.Refusals {
+		f, err := (*found)(nil), error(nil)
+		if errors.Is(refusal.Err, job.ErrNoJob) {
+			f, err = c.ns.find(ctx, refusal.ID)
 		}
-		return step, nil
-	})
-	r.Changed += step.Changed
-	r.Skipped += step.Skipped
-	return err
+		if err != nil || f == nil || f.end == 0 {
+			left = append(left, refusal)
+			continue
+		}
+		finished = append(finished, *f)
+	}
+	c.result.Refusals = left
+	c.result.Skipped -= int64(len(finished))
+	return c.remove(ctx, finished, true)
 }
 
-func (n *Namespace) changeNamed(ctx context.Context, ids []JobID, r *ChangeResult, do func(*writer, *job.Live) error) error {
-	for part := range slices.Chunk(ids, scanPage) {
-		step, err := call(ctx, n, normal, func(w *writer) (ChangeResult, error) {
-			var step ChangeResult
-			for _, id := range part {
-				err := w.changeOne(id, do)
-				switch {
-				case err == nil:
-					step.Changed++
-				case len(step.Refusals) < MaxPage:
-					step.Refusals = append(step.Refusals, Refusal{ID: id, Err: err})
-					fallthrough
-				default:
-					step.Skipped++
-				}
+// remove deletes complete jobs; last says that nothing else is to be done.
+func (c *changing) remove(ctx context.Context, page []found, last bool) error {
+	return c.step(ctx, func(w *writer, r *ChangeResult) (bool, error) {
+		for _, f := range page {
+			if w.state.DeleteFinished(&job.Finished{End: f.end, Ended: f.ended, Live: f.live}) == nil {
+				r.Changed++
 			}
-			return step, nil
-		})
-		if err != nil {
-			return err
 		}
-		r.Changed += step.Changed
-		r.Skipped += step.Skipped
-		r.Refusals = append(r.Refusals, step.Refusals...)
-	}
-	return nil
+		return last, nil
+	})
 }
 
 func (w *writer) changeOne(id JobID, do func(*writer, *job.Live) error) error {
@@ -215,22 +153,24 @@ func (w *writer) lookup(id JobID) (job.Live, bool) {
 
 // Modify changes the descriptions of live jobs: edit is called with a copy of
 // each one's newest and changes it. A held attempt keeps the one it was given.
-func (n *Namespace) Modify(ctx context.Context, s Selector, edit func(*job.Job) error) (*ChangeResult, error) {
-	r := &ChangeResult{}
-	if s.Filter != nil {
-		var stop error
-		err := n.eachLive(ctx, s.Filter, 0, true, func(f *found, j *job.Job) bool {
-			stop = n.modifyOne(ctx, f, j, edit, r)
-			return stop == nil
-		})
-		return r, errors.Join(stop, err)
-	}
-	for _, id := range s.IDs {
-		if err := n.modifyNamed(ctx, id, edit, r); err != nil {
-			return r, err
+func (n *Namespace) Modify(ctx context.Context, s Selector, edit func(*job.Job) error, once ...Once) (*ChangeResult, error) {
+	c := newChanging(n, "modify", once)
+	return c.run(ctx, func() error {
+		if s.Filter != nil {
+			var stop error
+			err := n.eachLive(ctx, s.Filter, 0, true, func(f *found, j *job.Job) bool {
+				stop = n.modifyOne(ctx, f, j, edit, &c.result)
+				return stop == nil
+			})
+			return errors.Join(stop, err)
 		}
-	}
-	return r, nil
+		for _, id := range s.IDs {
+			if err := n.modifyNamed(ctx, id, edit, &c.result); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (n *Namespace) modifyNamed(ctx context.Context, id JobID, edit func(*job.Job) error, r *ChangeResult) error {

@@ -61,37 +61,42 @@ func (n *Namespace) HasAgents(ctx context.Context) (bool, error) {
 }
 
 // SetQueue creates or changes a queue.
-func (n *Namespace) SetQueue(ctx context.Context, def job.Queue) error {
+func (n *Namespace) SetQueue(ctx context.Context, def job.Queue, once ...Once) error {
 	if err := def.Validate(); err != nil {
 		return err
 	}
-	_, err := call(ctx, n, normal, func(w *writer) (struct{}, error) {
-		_, err := w.state.SetQueue(def)
-		w.feed()
-		w.fresh = true
-		return struct{}{}, err
+	return n.setQueue(ctx, "set queue", once, func(*writer) (job.Queue, error) { return def, nil })
+}
+
+// setQueue has the writer take the settings that make comes up with.
+func (n *Namespace) setQueue(ctx context.Context, verb string, once []Once, make func(*writer) (job.Queue, error)) error {
+	c := newChanging(n, verb, once)
+	_, err := c.run(ctx, func() error {
+		return c.step(ctx, func(w *writer, _ *ChangeResult) (bool, error) {
+			def, err := make(w)
+			if err != nil {
+				return false, err
+			}
+			_, err = w.state.SetQueue(def)
+			w.feed()
+			w.fresh = true
+			return true, err
+		})
 	})
 	return err
 }
 
 // UpdateQueue changes a queue that exists: edit gets its present definition.
-func (n *Namespace) UpdateQueue(ctx context.Context, name string, edit func(*job.Queue)) error {
-	_, err := call(ctx, n, normal, func(w *writer) (struct{}, error) {
+func (n *Namespace) UpdateQueue(ctx context.Context, name string, edit func(*job.Queue), once ...Once) error {
+	return n.setQueue(ctx, "update queue", once, func(w *writer) (job.Queue, error) {
 		q, ok := w.state.QueueNamed(name)
 		if !ok {
-			return struct{}{}, job.Wrap(job.ErrNoQueue, "change queue", name)
+			return job.Queue{}, job.Wrap(job.ErrNoQueue, "change queue", name)
 		}
 		def, _ := w.state.Queue(job.QueueID(q.ID))
 		edit(&def)
-		if err := def.Validate(); err != nil {
-			return struct{}{}, err
-		}
-		_, err := w.state.SetQueue(def)
-		w.feed()
-		w.fresh = true
-		return struct{}{}, err
+		return def, def.Validate()
 	})
-	return err
 }
 
 // Queue is one queue with its counters.
@@ -121,29 +126,43 @@ func (n *Namespace) Queues(ctx context.Context, after string, limit int) ([]Queu
 	})
 }
 
-// DeleteQueue deletes a queue. One that has jobs is refused unless all is set,
-// which deletes them too; held jobs always refuse it.
-func (n *Namespace) DeleteQueue(ctx context.Context, name string, all bool) error {
-	info, err := n.Queue(ctx, name)
-	if err != nil {
-		return err
-	}
-	if all && info.Counts[job.Complete] > 0 {
-		filter := Selector{Filter: &Filter{Queue: name, States: []job.State{job.Complete}}}
-		if _, err := n.Delete(ctx, filter, false); err != nil {
+// DeleteQueue deletes a queue and tells how many jobs it had. One that has jobs is
+// refused unless all is set, which deletes them too; held jobs always refuse it.
+func (n *Namespace) DeleteQueue(ctx context.Context, name string, all bool, once ...Once) (jobs int64, err error) {
+	c := newChanging(n, "delete queue", once)
+	r, err := c.run(ctx, func() error {
+		info, err := n.Queue(ctx, name)
+		if err != nil {
 			return err
 		}
+		if all && info.Counts[job.Complete] > 0 {
+			filter := Selector{Filter: &Filter{Queue: name, States: []job.State{job.Complete}}}
+			if _, err := n.Delete(ctx, filter, false); err != nil {
+				return err
+			}
+		}
+		return c.deleteQueue(ctx, name, all, info.Counts.Total())
+	})
+	if err != nil {
+		return 0, err
 	}
-	for {
-		more, err := call(ctx, n, normal, func(w *writer) (bool, error) {
+	return r.Changed, nil
+}
+
+// deleteQueue deletes a queue and its live jobs, in steps.
+func (c *changing) deleteQueue(ctx context.Context, name string, all bool, jobs int64) error {
+	for !c.over {
+		err := c.step(ctx, func(w *writer, r *ChangeResult) (bool, error) {
 			more, err := w.state.DeleteQueue(name, all, scanPage)
 			w.feed()
-			return more, err
+			r.Changed = jobs
+			return !more, err
 		})
-		if err != nil || !more {
+		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // Workers lists the present workers in the order of their names, after one.

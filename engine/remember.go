@@ -10,6 +10,15 @@ import (
 // answer is stored in the batch that holds what was done, so that one without
 // the other is impossible.
 
+// Once makes a change safe to repeat: for an hour, a request of the same client
+// and id gets the first one's answer. Without an id nothing is remembered. What
+// takes several turns of the writer is remembered with the last of them: if it is
+// cut off before, its repeat goes on with what is left.
+type Once struct{ Client, RequestID string }
+
+// errOtherRequest refuses an id that was used for something else.
+var errOtherRequest = job.Errorf(job.Invalid, "request_id: it was used for another command before; give each request an id of its own")
+
 // recalled is the answer an earlier request of this id got, or nil.
 func recalled[T any](ctx context.Context, n *Namespace, client, id string) (*T, error) {
 	if len(client) > job.MaxName || len(id) > job.MaxName {

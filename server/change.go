@@ -21,12 +21,17 @@ func (s *jobsService) CancelJobs(ctx context.Context, m *v1.ChangeJobsRequest) (
 
 // DeleteJobs removes jobs.
 func (s *jobsService) DeleteJobs(ctx context.Context, m *v1.ChangeJobsRequest) (*v1.ChangeJobsResponse, error) {
-	return s.change(ctx, m, func(ns *engine.Namespace, ctx context.Context, sel engine.Selector) (*engine.ChangeResult, error) {
-		return ns.Delete(ctx, sel, m.Force)
+	return s.change(ctx, m, func(ns *engine.Namespace, ctx context.Context, sel engine.Selector, once ...engine.Once) (*engine.ChangeResult, error) {
+		return ns.Delete(ctx, sel, m.Force, once...)
 	})
 }
 
-type changeFunc = func(*engine.Namespace, context.Context, engine.Selector) (*engine.ChangeResult, error)
+type changeFunc = func(*engine.Namespace, context.Context, engine.Selector, ...engine.Once) (*engine.ChangeResult, error)
+
+// once makes the repeat of a caller's request safe.
+func once(ctx context.Context, id string) engine.Once {
+	return engine.Once{Client: callerOf(ctx).ID, RequestID: id}
+}
 
 func (s *jobsService) change(ctx context.Context, m *v1.ChangeJobsRequest, do changeFunc) (*v1.ChangeJobsResponse, error) {
 	ns, err := s.namespace(ctx, m.Namespace)
@@ -37,7 +42,7 @@ func (s *jobsService) change(ctx context.Context, m *v1.ChangeJobsRequest, do ch
 	if err != nil {
 		return nil, err
 	}
-	r, err := do(ns, ctx, sel)
+	r, err := do(ns, ctx, sel, once(ctx, m.RequestId))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +73,7 @@ func (s *jobsService) ModifyJobs(ctx context.Context, m *v1.ModifyJobsRequest) (
 			return job.Errorf(job.Denied, "account %.60q: the token is for account %s", j.Account, account)
 		}
 		return nil
-	})
+	}, once(ctx, m.RequestId))
 	if err != nil {
 		return nil, err
 	}

@@ -21,9 +21,9 @@ func (s *queuesService) SetQueue(ctx context.Context, m *v1.SetQueueRequest) (*v
 	}
 	fields := m.UpdateMask.GetPaths()
 	if len(fields) == 0 {
-		err = ns.SetQueue(ctx, *def)
+		err = ns.SetQueue(ctx, *def, once(ctx, m.RequestId))
 	} else {
-		err = updateQueue(ctx, ns, def.Name, m.Queue, fields)
+		err = updateQueue(ctx, ns, def.Name, m, fields)
 	}
 	if err != nil {
 		return nil, err
@@ -31,11 +31,11 @@ func (s *queuesService) SetQueue(ctx context.Context, m *v1.SetQueueRequest) (*v
 	return s.queue(ctx, ns, def.Name)
 }
 
-func updateQueue(ctx context.Context, ns *engine.Namespace, name string, changes *v1.Queue, fields []string) error {
+func updateQueue(ctx context.Context, ns *engine.Namespace, name string, m *v1.SetQueueRequest, fields []string) error {
 	var bad error
 	err := ns.UpdateQueue(ctx, name, func(q *job.Queue) {
 		whole := api.FromQueue(q)
-		if bad = applyMask(whole, changes, fields); bad != nil {
+		if bad = applyMask(whole, m.Queue, fields); bad != nil {
 			return
 		}
 		whole.Name = name
@@ -43,7 +43,7 @@ func updateQueue(ctx context.Context, ns *engine.Namespace, name string, changes
 		if edited, bad = api.ToQueue(whole); bad == nil {
 			*q = *edited
 		}
-	})
+	}, once(ctx, m.RequestId))
 	if bad != nil {
 		return bad
 	}
@@ -101,14 +101,11 @@ func (s *queuesService) DeleteQueue(ctx context.Context, m *v1.DeleteQueueReques
 	if err != nil {
 		return nil, err
 	}
-	q, err := ns.Queue(ctx, m.Queue)
+	jobs, err := ns.DeleteQueue(ctx, m.Queue, m.Force, once(ctx, m.RequestId))
 	if err != nil {
 		return nil, err
 	}
-	if err := ns.DeleteQueue(ctx, m.Queue, m.Force); err != nil {
-		return nil, err
-	}
-	return &v1.DeleteQueueResponse{Jobs: q.Counts.Total()}, nil
+	return &v1.DeleteQueueResponse{Jobs: jobs}, nil
 }
 
 // PauseQueue grants no more of a queue's jobs.

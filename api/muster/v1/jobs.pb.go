@@ -1264,7 +1264,10 @@ type ChangeJobsRequest struct {
 	Filter    *Filter                `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	All       bool                   `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`
 	// DeleteJobs: also reserved and running ones, whose lease is revoked.
-	Force         bool   `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`
+	Force bool `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`
+	// A repeat with the same id gets the first one's answer. What a filter selects
+	// is changed in steps and remembered with the last of them; a repeat of what was
+	// cut off before goes on with what is left.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1461,14 +1464,15 @@ func (x *ChangeRefusal) GetError() *Error {
 // ModifyJobsRequest changes the fields named in update_mask, e.g. "priority",
 // "needs.mem", "command.env", to their values in changes.
 type ModifyJobsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	Jobs          []*JobRef              `protobuf:"bytes,2,rep,name=jobs,proto3" json:"jobs,omitempty"`
-	Filter        *Filter                `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
-	All           bool                   `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`
-	Changes       *Job                   `protobuf:"bytes,5,opt,name=changes,proto3" json:"changes,omitempty"`
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	RequestId     string                 `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Namespace  string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Jobs       []*JobRef              `protobuf:"bytes,2,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	Filter     *Filter                `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	All        bool                   `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`
+	Changes    *Job                   `protobuf:"bytes,5,opt,name=changes,proto3" json:"changes,omitempty"`
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// As in ChangeJobsRequest.
+	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
