@@ -137,7 +137,7 @@ func sparing(n int) int {
 	if os.Getenv("MUSTER_TEST_THOROUGH") != "" {
 		return 1
 	}
-	return n
+	return n * raceSpares
 }
 
 // TestCrash stops the machine before syncs of a script and many another operation,
