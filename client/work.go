@@ -36,6 +36,8 @@ type Grant struct {
 	// Deadline is when the lease ends unless it is renewed, by this machine's
 	// clock; work that may overlap less is begun with some margin before it.
 	Deadline time.Time
+	// Lease is its length.
+	Lease time.Duration
 
 	m *musterv1.Grant
 }
@@ -57,7 +59,7 @@ func (g *Grant) Job() (*job.Job, error) {
 func toGrant(m *musterv1.Grant, from time.Time) *Grant {
 	return &Grant{
 		Attempt: job.AttemptID{Epoch: m.Epoch, N: m.N}, Seq: job.Seq(m.Seq), Number: m.Number,
-		Deadline: from.Add(time.Duration(m.Lease)), m: m,
+		Deadline: from.Add(time.Duration(m.Lease)), Lease: time.Duration(m.Lease), m: m,
 	}
 }
 
