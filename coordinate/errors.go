@@ -1,13 +1,16 @@
 package coordinate
 
-import "github.com/muster-queue/muster/job"
+import (
+	"github.com/muster-queue/muster/coordinate/internal/backend"
+	"github.com/muster-queue/muster/job"
+)
 
 // What can be wrong, as values to be tested with errors.Is.
 var (
-	// ErrNoWorkSpecName: the dictionary of a work spec has no "name".
-	ErrNoWorkSpecName = job.Errorf(job.Invalid, "No 'name' key in work spec")
-	// ErrBadWorkSpecName: its "name" is not a string.
-	ErrBadWorkSpecName = job.Errorf(job.Invalid, "Work spec 'name' must be a string")
+	// ErrNoWorkSpecName means that the dictionary of a work spec has no "name".
+	ErrNoWorkSpecName = backend.ErrNoWorkSpecName
+	// ErrBadWorkSpecName means that its "name" is not a string.
+	ErrBadWorkSpecName = backend.ErrBadWorkSpecName
 	// ErrChangedName: SetData would change the name of the work spec.
 	ErrChangedName = job.Errorf(job.Invalid, "Cannot change the name of a work spec")
 	// ErrLostLease: another attempt has taken this one's place.

@@ -1,182 +1,26 @@
 package coordinate
 
 import (
-	"math"
-	"strconv"
-	"strings"
-	"time"
-
-	"github.com/muster-queue/muster/coordinate/cborrpc"
+	"github.com/muster-queue/muster/coordinate/internal/backend"
 	"github.com/muster-queue/muster/job"
 )
 
 // NewQueue is the queue of a work spec given as a dictionary, as it is read from
-// a file or sent by a program.
+// a file or sent by a program: its definition, and the settings that follow from
+// that. Errors: ErrNoWorkSpecName, ErrBadWorkSpecName, and Invalid for what no
+// queue can have.
 func NewQueue(spec map[string]any) (*job.Queue, error) {
-	definition, err := Definition(spec)
-	if err != nil {
-		return nil, err
-	}
 	q := new(job.Queue)
-	return q, SetDefinition(q, definition)
+	return q, SetDefinition(q, spec)
 }
 
-// Definition is a work spec's dictionary in the form a queue keeps it.
-func Definition(spec map[string]any) ([]byte, error) {
-	v, err := cborrpc.Encode(spec)
+// SetDefinition makes a queue that of a work spec; settings that a definition does
+// not speak of stay as they are. Errors are those of NewQueue, and leave the queue
+// as it was.
+func SetDefinition(q *job.Queue, spec map[string]any) error {
+	definition, err := backend.Definition(spec)
 	if err != nil {
-		return nil, job.Wrap(err, "encode", "the work spec")
-	}
-	return v, nil
-}
-
-// SetDefinition gives a queue the definition of a work spec and all settings that
-// follow from it; what a definition does not speak of stays as it is. Wrong types
-// in it are ignored. Errors: ErrNoWorkSpecName, ErrBadWorkSpecName, and Invalid
-// for what is no dictionary, or a name or size no queue can have; the queue is
-// then unchanged.
-func SetDefinition(q *job.Queue, definition []byte) error {
-	v, err := cborrpc.Parse(definition)
-	if err != nil {
-		return job.Wrap(err, "read", "the work spec")
-	}
-	if v, err = v.Clean(); err != nil {
-		return job.Wrap(err, "read", "the work spec")
-	}
-	next := *q
-	if err := specName(v, &next.Name); err != nil {
 		return err
 	}
-	next.Definition, next.Order = v, job.OrderKey
-	readSpec(v, &next)
-	if err := next.Validate(); err != nil {
-		return err
-	}
-	*q = next
-	return nil
-}
-
-// specName reads the name of a work spec.
-func specName(spec cborrpc.Value, name *string) error {
-	if !spec.IsMap() {
-		return job.Errorf(job.Invalid, "a work spec must be a dictionary")
-	}
-	v := spec.Get("name")
-	if v == nil {
-		return ErrNoWorkSpecName
-	}
-	s, ok := v.Str()
-	if !ok {
-		return ErrBadWorkSpecName
-	}
-	*name = s
-	return nil
-}
-
-// readSpec derives the settings.
-func readSpec(spec cborrpc.Value, q *job.Queue) {
-	q.Priority = specInt(spec, "priority")
-	q.Weight = specWeight(spec)
-	q.Paused = specBool(spec, "disabled")
-	q.CanBeContinuous = specBool(spec, "continuous")
-	q.Continuous = q.CanBeContinuous
-	q.Interval = seconds(max(0, specNumber(spec, "interval")))
-	q.MaxRunning = max(0, specInt(spec, "max_running"))
-	q.MaxPerRequest = max(0, specInt(spec, "max_getwork"))
-	q.MaxAttempts = max(0, specInt(spec, "max_retries"))
-	q.Then = specString(spec, "then")
-	q.Runtime = specString(spec, "runtime")
-	q.MinMemory = gigabytes(specNumber(spec, "min_gb"))
-}
-
-// specWeight is the weight given, else what nice takes from the default.
-func specWeight(spec cborrpc.Value) int64 {
-	weight := specInt(spec, "weight")
-	if weight == 0 {
-		weight = job.DefaultWeight - max(-math.MaxInt32, specInt(spec, "nice"))
-	}
-	return max(1, weight)
-}
-
-// specNumber reads a number, also one written as a decimal string; zero is what
-// is absent or no number.
-func specNumber(spec cborrpc.Value, key string) float64 {
-	v := spec.Get(key)
-	if v == nil {
-		return 0
-	}
-	f, ok := v.Number()
-	if s, isString := v.Str(); isString {
-		f, ok = decimal(s)
-	}
-	if !ok || math.IsNaN(f) || math.IsInf(f, 0) {
-		return 0
-	}
-	return f
-}
-
-// decimal reads a number as people write it: no hexadecimal, no names.
-func decimal(s string) (float64, bool) {
-	s = strings.TrimSpace(s)
-	if strings.Trim(s, "0123456789+-.eE") != "" {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	return f, err == nil
-}
-
-// specInt is a number without its fraction.
-func specInt(spec cborrpc.Value, key string) int64 {
-	if v := spec.Get(key); v != nil {
-		if n, ok := v.Int(); ok {
-			return n
-		}
-	}
-	f := math.Trunc(specNumber(spec, key))
-	if math.Abs(f) >= 1<<63 {
-		return 0
-	}
-	return int64(f)
-}
-
-func specBool(spec cborrpc.Value, key string) bool {
-	v := spec.Get(key)
-	if v == nil {
-		return false
-	}
-	b, _ := v.Bool()
-	return b
-}
-
-func specString(spec cborrpc.Value, key string) string {
-	v := spec.Get(key)
-	if v == nil {
-		return ""
-	}
-	s, _ := v.Str()
-	return s
-}
-
-// seconds is a number of them, at most what a duration can be of use for.
-func seconds(f float64) time.Duration {
-	const most = float64(job.MaxTime) / float64(time.Second)
-	return time.Duration(math.Round(max(-most, min(most, f)) * float64(time.Second)))
-}
-
-// gigabytes is a number of them in bytes.
-func gigabytes(f float64) int64 {
-	const most = float64(job.MaxAmount) / (1 << 30)
-	return int64(max(0, min(most, f)) * (1 << 30))
-}
-
-// Python finds a module and a function by byte strings only.
-var importedBy = [...]string{"module", "run_function"}
-
-// outSpec is a definition as clients get it.
-func outSpec(definition []byte) cborrpc.Value {
-	v := cborrpc.Value(definition)
-	for _, key := range importedBy {
-		v = v.WithBytes(key)
-	}
-	return v
+	return backend.SetDefinition(q, definition)
 }

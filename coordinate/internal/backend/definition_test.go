@@ -1,4 +1,4 @@
-package coordinate
+package backend
 
 import (
 	"bytes"
@@ -60,11 +60,14 @@ func TestSettings(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := NewQueue(c.spec)
+			got := new(job.Queue)
+			definition, err := Definition(c.spec)
+			if err == nil {
+				err = SetDefinition(got, definition)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			definition, _ := Definition(c.spec)
 			if !bytes.Equal(got.Definition, definition) {
 				t.Errorf("the definition became %x, was %x", got.Definition, definition)
 			}
@@ -124,7 +127,7 @@ func TestKept(t *testing.T) {
 	if q.Name != "s" || q.Account != "lab" || q.Paused || q.Weight != job.DefaultWeight {
 		t.Errorf("%+v", q)
 	}
-	out, err := outSpec(q.Definition).Map()
+	out, err := OutSpec(q.Definition).Map()
 	if err != nil {
 		t.Fatal(err)
 	}
