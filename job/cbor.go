@@ -26,17 +26,17 @@ type pairs struct {
 const maxPairs = 23
 
 const (
-	cborUint  = 0 << 5
-	cborInt   = 1 << 5 // negative
-	cborBytes = 2 << 5
-	cborText  = 3 << 5
-	cborArray = 4 << 5
-	cborMap   = 5 << 5
-	cborTrue  = 7<<5 | 21
-	cborFloat = 7<<5 | 27
+	headUint  = 0 << 5
+	headInt   = 1 << 5 // negative
+	headBytes = 2 << 5
+	headText  = 3 << 5
+	headArray = 4 << 5
+	headMap   = 5 << 5
+	headTrue  = 7<<5 | 21
+	headFloat = 7<<5 | 27
 )
 
-func newPairs(b []byte) pairs { return pairs{start: len(b), b: append(b, cborMap)} }
+func newPairs(b []byte) pairs { return pairs{start: len(b), b: append(b, headMap)} }
 
 // end is the map; false if it has too many pairs or a value could not be encoded.
 func (p *pairs) end() ([]byte, bool) {
@@ -44,8 +44,8 @@ func (p *pairs) end() ([]byte, bool) {
 	return p.b, p.err == nil && p.n <= maxPairs
 }
 
-// head appends a kind with a number: a value, or how long it is.
-func head(b []byte, kind byte, n uint64) []byte {
+// appendHead appends a kind with a number: a value, or how long it is.
+func appendHead(b []byte, kind byte, n uint64) []byte {
 	switch {
 	case n < 24:
 		return append(b, kind|byte(n))
@@ -59,49 +59,49 @@ func head(b []byte, kind byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, kind|27), n)
 }
 
-func number(b []byte, v int64) []byte {
+func appendNumber(b []byte, v int64) []byte {
 	if v < 0 {
-		return head(b, cborInt, uint64(^v))
+		return appendHead(b, headInt, uint64(^v))
 	}
-	return head(b, cborUint, uint64(v))
+	return appendHead(b, headUint, uint64(v))
 }
 
-func text(b []byte, s string) []byte { return append(head(b, cborText, uint64(len(s))), s...) }
+func appendText(b []byte, s string) []byte { return append(appendHead(b, headText, uint64(len(s))), s...) }
 
-func float(b []byte, f float64) []byte {
-	return binary.BigEndian.AppendUint64(append(b, cborFloat), math.Float64bits(f))
+func appendFloat(b []byte, f float64) []byte {
+	return binary.BigEndian.AppendUint64(append(b, headFloat), math.Float64bits(f))
 }
 
 func (p *pairs) key(key byte) {
 	p.n++
-	p.b = head(p.b, cborUint, uint64(key))
+	p.b = appendHead(p.b, headUint, uint64(key))
 }
 
 func (p *pairs) text(key byte, s string) {
 	if s != "" {
 		p.key(key)
-		p.b = text(p.b, s)
+		p.b = appendText(p.b, s)
 	}
 }
 
 func (p *pairs) bytes(key byte, v []byte) {
 	if len(v) > 0 {
 		p.key(key)
-		p.b = append(head(p.b, cborBytes, uint64(len(v))), v...)
+		p.b = append(appendHead(p.b, headBytes, uint64(len(v))), v...)
 	}
 }
 
 func (p *pairs) number(key byte, v int64) {
 	if v != 0 {
 		p.key(key)
-		p.b = number(p.b, v)
+		p.b = appendNumber(p.b, v)
 	}
 }
 
 func (p *pairs) flag(key byte, on bool) {
 	if on {
 		p.key(key)
-		p.b = append(p.b, cborTrue)
+		p.b = append(p.b, headTrue)
 	}
 }
 
@@ -114,7 +114,7 @@ func (p *pairs) float(key byte, f float64) {
 		return
 	}
 	p.key(key)
-	p.b = float(p.b, f)
+	p.b = appendFloat(p.b, f)
 }
 
 func (p *pairs) texts(key byte, list []string) {
@@ -122,9 +122,9 @@ func (p *pairs) texts(key byte, list []string) {
 		return
 	}
 	p.key(key)
-	p.b = head(p.b, cborArray, uint64(len(list)))
+	p.b = appendHead(p.b, headArray, uint64(len(list)))
 	for _, s := range list {
-		p.b = text(p.b, s)
+		p.b = appendText(p.b, s)
 	}
 }
 
@@ -134,9 +134,9 @@ func (p *pairs) resources(key byte, r Resources) {
 		return
 	}
 	p.key(key)
-	p.b = head(p.b, cborMap, uint64(len(r)))
+	p.b = appendHead(p.b, headMap, uint64(len(r)))
 	for _, name := range slices.Sorted(maps.Keys(r)) {
-		p.b = number(text(p.b, name), r[name])
+		p.b = appendNumber(appendText(p.b, name), r[name])
 	}
 }
 
@@ -152,7 +152,7 @@ func (p *pairs) time(key byte, t time.Time) {
 		return
 	}
 	p.key(key)
-	p.b = float(p.b, float64((t.UnixNano()+500)/1000*1000)/1e9)
+	p.b = appendFloat(p.b, float64((t.UnixNano()+500)/1000*1000)/1e9)
 }
 
 // other writes a rare value that is not empty.

@@ -24,7 +24,7 @@ func (j *Job) pairs(p *pairs) {
 	}
 	if j.Retries != nil {
 		p.key(15)
-		p.b = number(p.b, int64(*j.Retries))
+		p.b = appendNumber(p.b, int64(*j.Retries))
 	}
 	if j.Backoff != nil {
 		p.other(16, j.Backoff)
@@ -87,11 +87,11 @@ func (c *Command) behaviours(p *pairs) {
 // pairs writes the stored form of an attempt. Every field is here.
 func (a *Attempt) pairs(p *pairs) {
 	p.key(1)
-	p.b = head(p.b, cborMap, 2)
-	p.b = number(text(p.b, "Epoch"), int64(a.ID.Epoch))
-	p.b = head(text(p.b, "N"), cborUint, a.ID.N)
+	p.b = appendHead(p.b, headMap, 2)
+	p.b = appendNumber(appendText(p.b, "Epoch"), int64(a.ID.Epoch))
+	p.b = appendHead(appendText(p.b, "N"), headUint, a.ID.N)
 	p.key(2)
-	p.b = number(p.b, int64(a.Number))
+	p.b = appendNumber(p.b, int64(a.Number))
 	p.number(3, int64(a.Version))
 	p.text(4, a.Worker)
 	p.text(5, a.Host)
