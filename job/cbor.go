@@ -26,17 +26,17 @@ type pairs struct {
 const maxPairs = 23
 
 const (
-	headUint  = 0 << 5
-	headInt   = 1 << 5 // negative
-	headBytes = 2 << 5
-	headText  = 3 << 5
-	headArray = 4 << 5
-	headMap   = 5 << 5
-	headTrue  = 7<<5 | 21
-	headFloat = 7<<5 | 27
+	cborUint  = 0 << 5
+	cborInt   = 1 << 5 // negative
+	cborBytes = 2 << 5
+	cborText  = 3 << 5
+	cborArray = 4 << 5
+	cborMap   = 5 << 5
+	cborTrue  = 7<<5 | 21
+	cborFloat = 7<<5 | 27
 )
 
-func newPairs(b []byte) pairs { return pairs{start: len(b), b: append(b, headMap)} }
+func newPairs(b []byte) pairs { return pairs{start: len(b), b: append(b, cborMap)} }
 
 // end is the map; false if it has too many pairs or a value could not be encoded.
 func (p *pairs) end() ([]byte, bool) {
@@ -61,20 +61,22 @@ func appendHead(b []byte, kind byte, n uint64) []byte {
 
 func appendNumber(b []byte, v int64) []byte {
 	if v < 0 {
-		return appendHead(b, headInt, uint64(^v))
+		return appendHead(b, cborInt, uint64(^v))
 	}
-	return appendHead(b, headUint, uint64(v))
+	return appendHead(b, cborUint, uint64(v))
 }
 
-func appendText(b []byte, s string) []byte { return append(appendHead(b, headText, uint64(len(s))), s...) }
+func appendText(b []byte, s string) []byte {
+	return append(appendHead(b, cborText, uint64(len(s))), s...)
+}
 
 func appendFloat(b []byte, f float64) []byte {
-	return binary.BigEndian.AppendUint64(append(b, headFloat), math.Float64bits(f))
+	return binary.BigEndian.AppendUint64(append(b, cborFloat), math.Float64bits(f))
 }
 
 func (p *pairs) key(key byte) {
 	p.n++
-	p.b = appendHead(p.b, headUint, uint64(key))
+	p.b = appendHead(p.b, cborUint, uint64(key))
 }
 
 func (p *pairs) text(key byte, s string) {
@@ -87,7 +89,7 @@ func (p *pairs) text(key byte, s string) {
 func (p *pairs) bytes(key byte, v []byte) {
 	if len(v) > 0 {
 		p.key(key)
-		p.b = append(appendHead(p.b, headBytes, uint64(len(v))), v...)
+		p.b = append(appendHead(p.b, cborBytes, uint64(len(v))), v...)
 	}
 }
 
@@ -101,7 +103,7 @@ func (p *pairs) number(key byte, v int64) {
 func (p *pairs) flag(key byte, on bool) {
 	if on {
 		p.key(key)
-		p.b = append(p.b, headTrue)
+		p.b = append(p.b, cborTrue)
 	}
 }
 
@@ -122,7 +124,7 @@ func (p *pairs) texts(key byte, list []string) {
 		return
 	}
 	p.key(key)
-	p.b = appendHead(p.b, headArray, uint64(len(list)))
+	p.b = appendHead(p.b, cborArray, uint64(len(list)))
 	for _, s := range list {
 		p.b = appendText(p.b, s)
 	}
@@ -134,7 +136,7 @@ func (p *pairs) resources(key byte, r Resources) {
 		return
 	}
 	p.key(key)
-	p.b = appendHead(p.b, headMap, uint64(len(r)))
+	p.b = appendHead(p.b, cborMap, uint64(len(r)))
 	for _, name := range slices.Sorted(maps.Keys(r)) {
 		p.b = appendNumber(appendText(p.b, name), r[name])
 	}

@@ -87,9 +87,9 @@ func (c *Command) behaviours(p *pairs) {
 // pairs writes the stored form of an attempt. Every field is here.
 func (a *Attempt) pairs(p *pairs) {
 	p.key(1)
-	p.b = appendHead(p.b, headMap, 2)
+	p.b = appendHead(p.b, cborMap, 2)
 	p.b = appendNumber(appendText(p.b, "Epoch"), int64(a.ID.Epoch))
-	p.b = appendHead(appendText(p.b, "N"), headUint, a.ID.N)
+	p.b = appendHead(appendText(p.b, "N"), cborUint, a.ID.N)
 	p.key(2)
 	p.b = appendNumber(p.b, int64(a.Number))
 	p.number(3, int64(a.Version))
