@@ -66,7 +66,7 @@ func (w *writer) attach(s *Session, r *AttachRequest) error {
 func (w *writer) setWorker(s *Session, a *job.Worker, prefetch int) {
 	w.sched.SetWorker(s.worker, schedule.Worker{
 		Labels: a.Labels, Capacity: a.Capacity, Until: job.TimeOf(a.Until),
-		Prefetch: prefetch, Agent: true, Closed: s.draining || w.drained[s.worker],
+		Prefetch: prefetch, Agent: true, Closed: s.draining || w.state.Drained(s.worker),
 	})
 	w.sizes.agentsChanged(w.state.Now())
 }

@@ -194,7 +194,7 @@ func (w *writer) workerInfo(row *queue.WorkerInfo) WorkerInfo {
 	i := WorkerInfo{Worker: row.Worker, ID: row.ID, Heard: row.Heard.Std(), Held: row.Held}
 	s := w.sessions[row.ID]
 	i.Connected = s != nil || !row.Agent && !row.Silent
-	i.Draining = w.drained[row.ID] || s != nil && s.draining
+	i.Draining = row.Drained || s != nil && s.draining
 	if row.Agent {
 		i.Free = row.Capacity.Clone()
 		for _, h := range w.state.Held(row.ID) {

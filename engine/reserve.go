@@ -189,7 +189,7 @@ func (w *writer) settle(q *waiter, grants []queue.Grant) {
 // tryReserve gives the reserve what there is; false if that is nothing.
 func (w *writer) tryReserve(q *waiter) bool {
 	r := q.request
-	if w.drained[q.worker] {
+	if w.state.Drained(q.worker) {
 		return false
 	}
 	pull := schedule.Pull{Worker: q.worker, N: r.N, Command: r.Commands, Data: !r.Commands, Capacity: r.Capacity}

@@ -19,7 +19,6 @@ func (n *Namespace) Announce(ctx context.Context, a job.Worker, leaves bool) err
 			return struct{}{}, job.Errorf(job.NotFound, "no worker is called %q", a.Name)
 		}
 		w.state.Leave(row.ID)
-		delete(w.drained, row.ID)
 		w.feed()
 		return struct{}{}, nil
 	})
@@ -27,19 +26,16 @@ func (n *Namespace) Announce(ctx context.Context, a job.Worker, leaves bool) err
 }
 
 // DrainWorker gives a worker no more jobs, or (on false) jobs again. What it has
-// it finishes.
+// it finishes. It is kept over restarts of the server, and ends with the worker:
+// an agent that is started anew gets jobs again.
 func (n *Namespace) DrainWorker(ctx context.Context, name string, on bool) error {
 	_, err := call(ctx, n, urgent, func(w *writer) (struct{}, error) {
 		row, ok := w.state.WorkerNamed(name)
 		if !ok {
 			return struct{}{}, job.Errorf(job.NotFound, "no worker is called %q", name)
 		}
-		if w.drained == nil {
-			w.drained = map[job.WorkerID]bool{}
-		}
-		delete(w.drained, row.ID)
-		if on {
-			w.drained[row.ID] = true
+		if err := w.state.DrainWorker(row.ID, on); err != nil {
+			return struct{}{}, err
 		}
 		if s := w.sessions[row.ID]; s != nil {
 			w.setWorker(s, &row.Worker, s.prefetch)

@@ -29,11 +29,8 @@ type writer struct {
 	loaded job.Time
 
 	sessions map[job.WorkerID]*Session
-	// drained are workers that an operator wants to get no more jobs, until the
-	// namespace is loaded again.
-	drained map[job.WorkerID]bool
-	waiters waiters
-	sizes   sizeCheck
+	waiters  waiters
+	sizes    sizeCheck
 	// freed is closed, and another made, when locks were released.
 	freed chan struct{}
 

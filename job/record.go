@@ -265,6 +265,8 @@ type WorkerRow struct {
 	Gone bool     `cbor:"-"`
 	// Left: it said that it leaves; it is remembered for a while.
 	Left bool `cbor:"20,keyasint,omitempty"`
+	// Drained: an operator wants it to get no more jobs.
+	Drained bool `cbor:"21,keyasint,omitempty"`
 	Worker
 }
 

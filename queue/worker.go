@@ -128,6 +128,23 @@ func (s *State) hear(slot uint32, w *worker) {
 	}
 }
 
+// DrainWorker marks a worker that shall get no more jobs, or takes the mark away.
+// It outlives a restart, and ends when the worker leaves. Error: NotFound.
+func (s *State) DrainWorker(id job.WorkerID, on bool) error {
+	_, w, err := s.workerAt(id)
+	if err == nil && w.Drained != on {
+		w.Drained = on
+		s.dirtyWorker(w)
+	}
+	return err
+}
+
+// Drained reports whether the worker shall get no more jobs.
+func (s *State) Drained(id job.WorkerID) bool {
+	w := s.workers.byNumber(id)
+	return w != nil && w.Drained
+}
+
 // EndHold says that the agent acts on ordinary leases again, not on HoldUntil.
 func (s *State) EndHold(id job.WorkerID) {
 	if slot, ok := s.workers.byID[id]; ok {
@@ -178,6 +195,10 @@ func (s *State) Leave(id job.WorkerID) {
 func (s *State) leaves(slot uint32, w *worker) {
 	if !w.left {
 		w.left = true
+		if w.Drained {
+			w.Drained = false
+			s.dirtyWorker(w)
+		}
 		s.feed(Feed{Op: FeedDropWorker, Worker: w.ID})
 	}
 	s.wake(slot, w)
