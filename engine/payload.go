@@ -9,7 +9,7 @@ import (
 
 // payloads reads descriptions for grants. Jobs are mostly granted in the order
 // they were added, so a miss reads a range ahead into a small cache; there is
-// never one disk read a grant.
+// never one disk read a grant. Many at once are a range by themselves.
 type payloads struct {
 	store store.Namespace
 
@@ -23,6 +23,8 @@ type payloads struct {
 const (
 	readAheadJobs  = 128
 	readAheadBytes = 512 << 10
+	// exactJobs is from how many jobs on those are read and no others.
+	exactJobs = 32
 )
 
 func newPayloads(ns store.Namespace, max int) *payloads {
@@ -37,7 +39,7 @@ func (p *payloads) take(refs []job.PayloadRef) ([][]byte, error) {
 	if len(missing) == 0 {
 		return bodies, nil
 	}
-	if len(missing) < readAheadJobs {
+	if len(missing) < exactJobs {
 		first := refs[missing[0]].Seq
 		ahead, err := p.store.PayloadsFrom(first, readAheadJobs, readAheadBytes)
 		if err != nil {

@@ -105,8 +105,20 @@ func (s *State) RepeatReserve(session string, sequence uint64) (grants []Grant, 
 	if !ok {
 		return nil, false
 	}
-	last, grants, err := DecodeReserve(outcome)
-	return grants, err == nil && last == sequence
+	if !isReserve(outcome, sequence) {
+		return nil, false // as nearly always: the grants need not be read
+	}
+	_, grants, err := DecodeReserve(outcome)
+	return grants, err == nil
+}
+
+// isReserve reports whether b is what KeepReserve stored of that request.
+func isReserve(b []byte, sequence uint64) bool {
+	if len(b) < 2 || b[0] != 1 {
+		return false
+	}
+	last, n := binary.Uvarint(b[1:])
+	return n > 0 && last == sequence
 }
 
 func encodeReserve(sequence uint64, grants []Grant) []byte {

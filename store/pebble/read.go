@@ -1,8 +1,8 @@
 package pebble
 
 import (
+	"bytes"
 	"errors"
-	"slices"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
@@ -87,8 +87,8 @@ func (s *Store) content(v []byte) ([]byte, error) {
 	return nil, job.Errorf(job.Damaged, "unknown format of stored content; was it written by a newer release?")
 }
 
-// Payloads implements store.Namespace. One iterator serves all refs: neighbours
-// are found where it stands.
+// Payloads implements store.Namespace. One iterator serves all refs, and steps to
+// those that are neighbours.
 func (n *namespace) Payloads(refs []job.PayloadRef) ([]job.Payload, error) {
 	db, err := n.reader()
 	if err != nil {
@@ -105,7 +105,7 @@ func (n *namespace) Payloads(refs []job.PayloadRef) ([]job.Payload, error) {
 	for i, ref := range refs {
 		key = id.seqKey(key[:0], kindPayload, ref.Seq, ref.Version)
 		found[i] = job.Payload{Seq: ref.Seq, Version: ref.Version}
-		if !iter.SeekGE(key) || !slices.Equal(iter.Key(), key) {
+		if !goTo(iter, key) {
 			err = iter.Error() // the next seek would forget it
 		} else {
 			found[i].Body, err = n.body(iter)
@@ -116,6 +116,15 @@ func (n *namespace) Payloads(refs []job.PayloadRef) ([]job.Payload, error) {
 	}
 	err = errors.Join(err, iter.Error(), iter.Close())
 	return found, n.store.readError("read descriptions", err)
+}
+
+// goTo brings an iterator to a key; false if that is not there. A step is tried
+// first, which costs much less than a seek.
+func goTo(iter *pdb.Iterator, key []byte) bool {
+	if iter.Valid() && iter.Next() && bytes.Equal(iter.Key(), key) {
+		return true
+	}
+	return iter.Error() == nil && iter.SeekGE(key) && bytes.Equal(iter.Key(), key)
 }
 
 // body is the content the iterator stands on.
