@@ -23,6 +23,10 @@ const (
 	readBuffer   = 2 << 10
 	writeBuffer  = 16 << 10
 	memoryBuffer = 256 << 10
+	// What a client may send ahead. Fixed, since gRPC would measure the network
+	// with a ping for every few messages to find out.
+	streamWindow     = 1 << 20
+	connectionWindow = 4 << 20
 )
 
 // listen opens the listeners. The one in memory is for the HTTP face and for
@@ -150,6 +154,8 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 		grpc.MaxHeaderListSize(16 << 10),
 		grpc.ReadBufferSize(readBuffer),
 		grpc.WriteBufferSize(writeBuffer),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
 		grpc.ConnectionTimeout(s.cfg.ConnectTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle: s.cfg.IdleTimeout, Time: s.cfg.PingEvery, Timeout: s.cfg.PingTimeout,
