@@ -126,7 +126,7 @@ func (c *changing) deleteNamed(ctx context.Context) error {
 func (c *changing) remove(ctx context.Context, page []found, last bool) error {
 	return c.step(ctx, func(w *writer, r *ChangeResult) (bool, error) {
 		for _, f := range page {
-			if w.state.DeleteFinished(&job.Finished{End: f.end, Ended: f.ended, Live: f.live}) == nil {
+			if w.state.DeleteFinished(f.record()) == nil {
 				r.Changed++
 			}
 		}

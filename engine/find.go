@@ -21,8 +21,19 @@ type found struct {
 	live   job.Live
 	end    uint64 // of a finished one
 	ended  job.Time
+	keyed  bool // as in job.Finished
+	key    job.Key
 	worker job.Worker
 	mark   job.Mark
+}
+
+func foundFinished(f *job.Finished) found {
+	return found{live: f.Live, end: f.End, ended: f.Ended, keyed: f.Keyed, key: f.Key}
+}
+
+// record is the history record of a complete job.
+func (f *found) record() *job.Finished {
+	return &job.Finished{End: f.end, Ended: f.ended, Live: f.live, Keyed: f.keyed, Key: f.key}
 }
 
 // states is the set of states the filter lets pass.
@@ -215,6 +226,7 @@ func (n *Namespace) describe(page []found) ([]*job.Job, error) {
 		if err := job.Decode(p.Body, jobs[i]); err != nil {
 			return nil, job.Wrap(err, "read a description", "")
 		}
+		jobs[i].Priority = page[i].live.Priority // may have been changed since
 	}
 	return jobs, nil
 }
@@ -262,7 +274,7 @@ func (n *Namespace) finishedPage(ctx context.Context, f *Filter, before uint64, 
 	var page []found
 	err := n.store.History(before, group, func(d *job.Finished) bool {
 		if f.matchLive(&d.Live) {
-			page = append(page, found{live: d.Live, end: d.End, ended: d.Ended})
+			page = append(page, foundFinished(d))
 		}
 		return len(page) < scanPage && ctx.Err() == nil
 	})
@@ -324,7 +336,7 @@ func (n *Namespace) findFinished(id JobID, digest job.Digest, end uint64, known 
 	if err != nil {
 		return nil, err
 	}
-	return &found{live: f.Live, end: f.End, ended: f.Ended}, nil
+	return new(foundFinished(&f)), nil
 }
 
 // digest is the digest of the job's key. A job named by its number alone has it

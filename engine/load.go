@@ -53,7 +53,9 @@ func (w *writer) load(ctx context.Context) error {
 	}
 	w.state, w.time, w.loaded = state, clock, clock.now()
 	w.loadLocks(stored.locks, w.loaded)
-	w.sched = schedule.New(w.cfg.Schedule)
+	cfg := w.cfg.Schedule
+	cfg.Key = state.Key
+	w.sched = schedule.New(cfg)
 	w.sessions = map[job.WorkerID]*Session{}
 	w.waiters = waiters{}
 	w.sizes = newSizeCheck(w.cfg.ResourceGrace)

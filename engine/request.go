@@ -51,6 +51,17 @@ type ReserveRequest struct {
 	Wait time.Duration
 	// Queues, Groups and Kinds restrict what is taken; empty means any.
 	Queues, Groups, Kinds []string
+	// Runtimes, if any, are those whose queues' jobs the worker understands.
+	Runtimes []string
+	// OneQueue asks that all jobs of the answer be from one queue, chosen by
+	// priority and weight; the grants then come with Queue, Key and Data, in the
+	// order of priority and, in queues ordered by key, of keys.
+	OneQueue bool
+	// Defined leaves out queues without a definition.
+	Defined bool
+	// AvailableMemory, if positive, is what the worker has, in bytes: queues whose
+	// MinMemory is larger are left out.
+	AvailableMemory int64
 	// Commands asks for commands; otherwise jobs with data are given.
 	Commands bool
 	// Capacity, if given, bounds the sum of the jobs' needs.
@@ -72,6 +83,21 @@ type Grant struct {
 	Body     []byte
 	Lease    time.Duration
 	Deadline time.Time
+	// Queue, Key and Data are what Body says, where that was asked for
+	// (ReserveRequest.OneQueue); Queue also in assignments.
+	Queue string
+	Key   job.Key
+	Data  []byte
+}
+
+// open decodes the description.
+func (g *Grant) open() error {
+	j, err := g.Job()
+	if err != nil {
+		return job.Wrap(err, "read the description of job", fmt.Sprint(g.Seq))
+	}
+	g.Queue, g.Key, g.Data = j.Queue, j.Key, j.Data
+	return nil
 }
 
 // Job is the description of the job that was granted.
@@ -141,7 +167,7 @@ type JobID struct {
 
 // digest is the digest that stands for queue and key.
 func (id *JobID) digest() job.Digest {
-	if id.Key == "" {
+	if id.Key == "" && id.Digest != (job.Digest{}) {
 		return id.Digest
 	}
 	return job.DigestOf(cmp.Or(id.Queue, job.DefaultQueue), id.Key)

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"cmp"
+	"context"
+	"slices"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -78,4 +81,206 @@ type UnitsSelector struct {
 	Limit int
 	// All selects every job of the queue, if there is no other condition.
 	All bool
+}
+
+// Units reads jobs of a queue that is ordered by key, in that order, or those of
+// the keys asked for. A unit is in the answer once, in the state it was in at some
+// moment of the call. Errors: job.ErrNoQueue, Conflict if the queue is in another
+// order, Invalid.
+func (n *Namespace) Units(ctx context.Context, r UnitsRequest) ([]*Unit, error) {
+	if r.Keys == nil && (r.Limit < 1 || r.Limit > MaxUnits) || len(r.Keys) > MaxUnits {
+		return nil, job.Errorf(job.Invalid, "read jobs by key: at most %d, and at least one, can be asked for at once", MaxUnits)
+	}
+	b, err := n.byKey(ctx, r.Queue)
+	if err != nil {
+		return nil, err
+	}
+	if r.Keys != nil {
+		found, err := b.find(ctx, r.Keys)
+		if err != nil {
+			return nil, err
+		}
+		return n.units(r.Queue, found, r.Brief)
+	}
+	found, err := b.list(ctx, &r)
+	if err != nil {
+		return nil, err
+	}
+	units, err := n.units(r.Queue, found, r.Brief)
+	return slices.DeleteFunc(units, func(u *Unit) bool { return u == nil }), err
+}
+
+// setOf is the set of the states; nil means all.
+func setOf(states []job.State) uint16 {
+	if states == nil {
+		return 1<<job.NumStates - 1
+	}
+	var set uint16
+	for _, s := range states {
+		set |= 1 << s
+	}
+	return set
+}
+
+// find looks keys up; nil for what is not there.
+func (b *byKey) find(ctx context.Context, keys []job.Key) ([]*located, error) {
+	found := make([]*located, len(keys))
+	err := b.named(ctx, keys, func(_ *writer, i int, l *located) { found[i] = new(*l) })
+	return found, err
+}
+
+// list reads a page.
+func (b *byKey) list(ctx context.Context, r *UnitsRequest) ([]*located, error) {
+	var found []*located
+	states, after := setOf(r.States), r.After
+	for len(found) < r.Limit && states != 0 {
+		var page []*located
+		next, err := b.page(ctx, states, after, min(r.Limit-len(found), MaxPage), func(_ *writer, l *located) {
+			page = append(page, new(*l))
+		})
+		if err == nil {
+			page, err = b.settle(ctx, page, states)
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, page...)
+		if next == nil {
+			break
+		}
+		after = next
+	}
+	return found, nil
+}
+
+// settle looks those of a page up again that are unread, and leaves them out if
+// they are in another state by now.
+func (b *byKey) settle(ctx context.Context, page []*located, states uint16) ([]*located, error) {
+	var keys []job.Key
+	for _, l := range page {
+		if l.unread() {
+			keys = append(keys, l.key)
+		}
+	}
+	if len(keys) == 0 {
+		return page, nil
+	}
+	again, err := b.find(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range page {
+		if l.unread() {
+			page[i], again = again[0], again[1:]
+		}
+	}
+	return slices.DeleteFunc(page, func(l *located) bool { return l == nil || states&(1<<l.live.State) == 0 }), nil
+}
+
+// units reads from disk what is kept there of jobs; nil for those that are not
+// there, or not any more.
+func (n *Namespace) units(queueName string, found []*located, brief bool) ([]*Unit, error) {
+	units := make([]*Unit, len(found))
+	order := make([]int, 0, len(found)) // by number, as the store has them
+	for i, l := range found {
+		if l != nil {
+			units[i] = newUnit(queueName, l)
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(units[a].Seq, units[b].Seq) })
+	if err := n.readAttempts(units, order, brief); err != nil || brief {
+		return units, err
+	}
+	refs := make([]job.PayloadRef, len(order))
+	for i, of := range order {
+		refs[i] = job.PayloadRef{Seq: units[of].Seq, Version: found[of].live.Version}
+	}
+	payloads, err := n.store.Payloads(refs)
+	if err != nil {
+		return nil, job.Wrap(err, "read descriptions", "")
+	}
+	for i, of := range order {
+		if payloads[i].Body == nil {
+			units[of] = nil // deleted since
+			continue
+		}
+		if err := units[of].describe(payloads[i].Body); err != nil {
+			return nil, err
+		}
+	}
+	return units, nil
+}
+
+// newUnit is what the state record tells.
+func newUnit(queueName string, l *located) *Unit {
+	u := &Unit{
+		Seq: l.live.Seq, Queue: queueName, Key: l.key, State: l.live.State,
+		Priority: l.live.Priority, Attempts: l.live.Number,
+	}
+	if u.State == job.Delayed {
+		u.NotBefore = l.live.Due.Std()
+	}
+	if decided(&l.live) {
+		u.Attempt = &UnitAttempt{
+			ID: l.live.Attempt, Number: l.live.Number, Worker: l.worker, Outcome: l.live.Outcome,
+			Granted: l.live.Granted.Std(), Deadline: l.deadline.Std(),
+		}
+	}
+	return u
+}
+
+// decided reports whether an attempt holds the job, or completed or buried it.
+func decided(l *job.Live) bool {
+	switch l.State {
+	case job.Reserved, job.Running, job.Lost:
+		return true
+	case job.Complete, job.Buried:
+		return l.Outcome == job.OutcomeComplete || l.Outcome == job.OutcomeBuried || l.Outcome == job.OutcomeCancelled
+	}
+	return false
+}
+
+// describe fills in what the description says.
+func (u *Unit) describe(body []byte) error {
+	j := new(job.Job)
+	if err := job.Decode(body, j); err != nil {
+		return job.Wrap(err, "read a description", "")
+	}
+	if u.Own = j.Data; u.State != job.Delayed {
+		u.NotBefore = j.NotBefore
+	}
+	return nil
+}
+
+// readAttempts reads what is stored of the units' current attempts.
+func (n *Namespace) readAttempts(units []*Unit, order []int, brief bool) error {
+	var refs []job.AttemptRef
+	var of []*UnitAttempt
+	for _, i := range order {
+		if a := units[i].Attempt; a != nil {
+			refs = append(refs, job.AttemptRef{Seq: units[i].Seq, Number: a.Number})
+			of = append(of, a)
+		}
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	rows, err := n.store.AttemptRows(refs)
+	if err != nil {
+		return job.Wrap(err, "read attempts", "")
+	}
+	for i, a := range of {
+		if rows[i].ID == a.ID {
+			a.fill(&rows[i].Attempt, brief)
+		}
+	}
+	return nil
+}
+
+func (a *UnitAttempt) fill(row *job.Attempt, brief bool) {
+	a.Worker, a.Ended = cmp.Or(a.Worker, row.Worker), row.Ended
+	if !brief {
+		a.Data = row.Data
+	}
 }

@@ -105,6 +105,9 @@ func (w *writer) nextTime() (job.Time, bool) {
 		}
 	}
 	earlier(w.sizes.next())
+	if w.waiters.len() > 0 {
+		earlier(w.state.NextIdle())
+	}
 	if until, ok := w.locks.Next(); ok {
 		earlier(until+1, true) // held up to and including until
 	}
@@ -360,7 +363,7 @@ func (w *writer) feedOne(f *queue.Feed) {
 	case queue.FeedSetQueue:
 		def, _ := w.state.Queue(f.Queue)
 		w.sched.SetQueue(f.Queue, schedule.QueueSettings{
-			Priority: def.Priority, Paused: def.Paused, MaxRunning: def.MaxRunning, Weight: def.Weight,
+			Priority: def.Priority, Paused: def.Paused, MaxRunning: def.MaxRunning, ByKey: def.Order == job.OrderKey, Weight: def.Weight,
 		})
 	case queue.FeedPush:
 		w.fresh = true

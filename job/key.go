@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Key identifies a job in its queue: any bytes, 1 to MaxKey of them.
+// Key identifies a job in its queue: any bytes, at most MaxKey of them. Only jobs
+// with data may have an empty one.
 type Key string
 
 // Digest stands for (queue, key) where the bytes themselves would cost too

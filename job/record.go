@@ -150,8 +150,7 @@ const (
 	FlagWait
 	// FlagOwnBackoff: its description has a back-off of its own.
 	FlagOwnBackoff
-	// FlagCountAll: every attempt counts against its budget (Coordinate).
-	FlagCountAll
+	_ // was: every attempt counts against its budget
 	// FlagNoRetryAfter: its description bounds retries by run time.
 	FlagNoRetryAfter
 	// FlagPrefetched is of the held attempt, not of the description: it waits at
@@ -201,6 +200,12 @@ type KeyRow struct {
 type AttemptRow struct {
 	Seq Seq
 	Attempt
+}
+
+// AttemptRef names an attempt by its job and number.
+type AttemptRef struct {
+	Seq    Seq
+	Number uint32
 }
 
 // QueueRow is a stored queue with its counter of complete jobs.
@@ -313,6 +318,8 @@ type Changes struct {
 	Attempts []AttemptRow
 	Requests []Request
 	Blobs    []Blob
+	// Amended are history records to write anew, of the same number, key and group.
+	Amended []Finished
 	// Forgotten are history records to delete with their index entries, but not
 	// what is kept under their job: the job runs again under its old number, or
 	// is in Deleted too.
@@ -329,5 +336,5 @@ type Changes struct {
 func (c *Changes) Empty() bool {
 	return c.Meta == nil && len(c.Queues)+len(c.Groups)+len(c.Kinds)+len(c.Shapes)+len(c.Workers)+len(c.Locks)+
 		len(c.Payloads)+len(c.Live)+len(c.Gone)+len(c.Finished)+len(c.Attempts)+len(c.Requests)+
-		len(c.Blobs)+len(c.Keys)+len(c.Forgotten)+len(c.Deleted) == 0
+		len(c.Blobs)+len(c.Keys)+len(c.Amended)+len(c.Forgotten)+len(c.Deleted) == 0
 }

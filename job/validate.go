@@ -35,8 +35,8 @@ func (j *Job) checkIdentity() error {
 	if err := CheckName("queue", j.Queue); err != nil {
 		return err
 	}
-	if len(j.Key) == 0 || len(j.Key) > MaxKey {
-		return Errorf(Invalid, "key: %d bytes; a key has 1 to %d", len(j.Key), MaxKey)
+	if len(j.Key) > MaxKey || len(j.Key) == 0 && j.IsCommand() {
+		return Errorf(Invalid, "key: %d bytes; a key has at most %d, and only that of a job with data may be empty", len(j.Key), MaxKey)
 	}
 	for _, f := range []struct{ field, value string }{{"group", j.Group}, {"kind", j.Kind}, {"account", j.Account}} {
 		if err := checkText(f.field, f.value); err != nil {

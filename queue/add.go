@@ -1,8 +1,9 @@
 package queue
 
 import (
-	"encoding/binary"
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -83,26 +84,76 @@ func (s *State) Add(items []Prepared, o AddOptions) []Added {
 }
 
 func (s *State) addOne(p *Prepared, o AddOptions) Added {
-	if len(p.Job.Dependencies) > 0 {
-		return Added{Err: job.Errorf(job.Unimplemented, "dependencies: this release does not know them yet; add the job without, when what it waits for has completed")}
+	if slot := s.byDigest.find(&s.recs, &p.Digest); slot != 0 {
+		if err := s.fitting(p.Job); err != nil {
+			return Added{Err: err}
+		}
+		return s.addLive(slot, s.recs.at(slot), p, o)
+	}
+	switch a := s.Foresee(p, o); a.Status {
+	case AddedNew:
+		return s.addNew(p)
+	case AddReplaced:
+		return s.readd(p, CauseReplace)
+	case AddRerun:
+		return s.readd(p, CauseRerun)
+	case AddNeedFinished:
+		if f := s.finishedNow(a.End); f != nil {
+			p.Finished = f
+			return s.addOne(p, o)
+		}
+		return a
+	default:
+		return a
+	}
+}
+
+// Foresee is what Add would do with an item, as far as it depends on history and
+// not on the namespace's bounds; of a live job it says that it existed.
+func (s *State) Foresee(p *Prepared, o AddOptions) Added {
+	if err := s.fitting(p.Job); err != nil {
+		return Added{Err: err}
 	}
 	if slot := s.byDigest.find(&s.recs, &p.Digest); slot != 0 {
-		return s.addLive(slot, s.recs.at(slot), p, o)
+		return Added{Status: AddExisted, Seq: s.recs.at(slot).seq, State: s.recs.at(slot).state}
 	}
 	end, fresh := s.history(p)
 	switch {
 	case !fresh:
 		return Added{Status: AddStale}
 	case end == 0:
-		return s.addNew(p)
+		return Added{Status: AddedNew}
 	case o.Existing == job.ExistingKeep:
 		return Added{Status: AddExisted, State: job.Complete, End: end}
 	case p.Finished == nil || p.Finished.End != end:
 		return Added{Status: AddNeedFinished, State: job.Complete, End: end}
 	case o.Existing == job.ExistingReplace:
-		return s.readd(p, CauseReplace)
+		return Added{Status: AddReplaced, State: job.Complete, End: end}
 	}
-	return s.readd(p, CauseRerun)
+	return Added{Status: AddRerun, State: job.Complete, End: end}
+}
+
+// finishedNow is a job that completed in this turn; nil if that did not.
+func (s *State) finishedNow(end uint64) *job.Finished {
+	all := s.turn.finished
+	i, found := slices.BinarySearchFunc(all, end, func(f job.Finished, end uint64) int { return cmp.Compare(f.End, end) })
+	if !found {
+		return nil
+	}
+	f := all[i]
+	return &f
+}
+
+// fitting refuses what cannot be honoured: dependencies, and a command in a queue
+// of work units, whose workers would not know what to do with it.
+func (s *State) fitting(j *job.Job) error {
+	if len(j.Dependencies) > 0 {
+		return job.Errorf(job.Unimplemented, "dependencies: this release does not know them yet; add the job without, when what it waits for has completed")
+	}
+	if slot, ok := s.queues.byKey[j.Queue]; ok && j.IsCommand() && s.queues.rows[slot].Def.Defined() {
+		return job.Errorf(job.Invalid, "queue %s has a definition: its jobs carry data for workers that know it; add the command to another queue", j.Queue)
+	}
+	return nil
 }
 
 // history is the number of the finished job that has the item's key, 0 if there
@@ -120,16 +171,19 @@ func (s *State) history(p *Prepared) (end uint64, fresh bool) {
 	return 0, true
 }
 
-// admit refuses what would exceed the namespace's bounds.
-func (s *State) admit(p *Prepared) error {
+// Room refuses what would exceed the namespace's bounds: so many live jobs more,
+// with descriptions of so many bytes. The error is Exhausted.
+func (s *State) Room(jobs, bytes int64) error {
 	switch {
-	case s.jobs >= s.cfg.MaxJobs:
-		return exhausted("the namespace has %d jobs that are not complete, which is its limit; wait until some are done, or raise the limit", s.jobs)
-	case s.bytes+int64(len(p.Body)) > s.cfg.MaxBytes:
+	case s.jobs+jobs > s.cfg.MaxJobs:
+		return exhausted("the namespace has %d jobs that are not complete, and its limit is %d; wait until some are done, or raise the limit", s.jobs, s.cfg.MaxJobs)
+	case s.bytes+bytes > s.cfg.MaxBytes:
 		return exhausted("the descriptions of the namespace's jobs take %d bytes, and its limit is %d; wait until some are done, or raise the limit", s.bytes, s.cfg.MaxBytes)
 	}
 	return nil
 }
+
+func (s *State) admit(p *Prepared) error { return s.Room(1, int64(len(p.Body))) }
 
 func exhausted(format string, args ...any) error {
 	return &job.Error{Kind: job.Exhausted, Err: fmt.Errorf(format, args...), RetryAfter: 10 * time.Second}
@@ -173,7 +227,8 @@ func (s *State) begin(slot uint32, r *rec, p *Prepared, q *queueRow, c Cause, a 
 	if a.Status != AddedNew {
 		from, turn = job.Complete, s.newSeq()
 	}
-	r.place, r.added, r.since = place(turn, p.Job, q), s.now, s.now
+	r.added, r.since = s.now, s.now
+	setPlace(r, turn, q)
 	r.state = job.Ready
 	if due := job.TimeOf(p.Job.NotBefore); due > s.now {
 		s.delay(slot, r, due)
@@ -195,16 +250,12 @@ func (s *State) newSeq() job.Seq {
 	return s.meta.NextSeq - 1
 }
 
-// place orders a job among those of equal priority: by its number (one that runs
-// again uses up a number for its place), or by the first bytes of its key where
-// the queue says so.
-func place(seq job.Seq, j *job.Job, q *queueRow) uint64 {
-	if q.Def.Order == job.OrderKey {
-		var b [8]byte
-		copy(b[:], j.Key)
-		return binary.BigEndian.Uint64(b[:])
+// setPlace orders a job among those of equal priority by its number (one that
+// runs again uses up a number for its place), unless its key does.
+func setPlace(r *rec, turn job.Seq, q *queueRow) {
+	if q.keyed == nil {
+		r.place = uint64(turn)
 	}
-	return uint64(seq)
 }
 
 // delay sets the timer of a job that is, or is about to be, delayed.
@@ -239,7 +290,7 @@ func (s *State) revive(slot uint32, r *rec, p *Prepared) Added {
 	q := s.queueFor(p.Job)
 	s.describe(slot, r, p, q)
 	r.mark, r.added, r.since = job.MarkRevoked, s.now, s.now
-	r.place = place(s.newSeq(), p.Job, q)
+	setPlace(r, s.newSeq(), q)
 	t := s.tries.at(r.try)
 	t.failures, t.losses = 0, 0
 	if r.state == job.Lost {

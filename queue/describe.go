@@ -10,7 +10,8 @@ func (s *State) describe(slot uint32, r *rec, p *Prepared, q *queueRow) {
 	shape, group := s.shape(p.Job, q), s.group(p.Job.Group)
 	counted := r.state != job.Absent && !r.ghost()
 	moved := counted && (s.shapes.rows[r.shape].queue != q || r.group != group)
-	refed := r.state != job.Absent && (shape != r.shape || group != r.group || r.priority != p.Job.Priority)
+	from := s.shapes.rows[r.shape].queue
+	refed := r.state != job.Absent && (shape != r.shape || group != r.group || r.priority != p.Job.Priority || s.moves(r, from, q, p.Job.Key))
 	if refed {
 		s.unfeed(r)
 	}
@@ -23,6 +24,7 @@ func (s *State) describe(slot uint32, r *rec, p *Prepared, q *queueRow) {
 	if r.shape != 0 {
 		s.unrefShape(r.shape)
 	}
+	s.setKey(slot, r, from, q, p.Job.Key)
 	r.shape = shape
 	s.setGroup(r, group)
 	s.fill(r, p, q)
@@ -74,8 +76,6 @@ func flagsOf(j *job.Job, q *job.Queue) (f job.Flags) {
 	set(j.Wait, job.FlagWait)
 	set(j.Backoff != nil, job.FlagOwnBackoff)
 	set(j.NoRetryAfter > 0, job.FlagNoRetryAfter)
-	// Work units of a queue that has a definition are Coordinate's.
-	set(!j.IsCommand() && len(q.Definition) > 0, job.FlagCountAll)
 	return f
 }
 
@@ -125,6 +125,9 @@ func (s *State) Modify(seq job.Seq, p *Prepared) error {
 	slot, r := s.find(seq)
 	if r == nil {
 		return job.ErrNoJob
+	}
+	if err := s.fitting(p.Job); err != nil {
+		return err
 	}
 	if p.Digest != r.digest {
 		if err := s.rekey(slot, r, p); err != nil {

@@ -76,7 +76,8 @@ func (s *State) complete(slot uint32, r *rec, c Cause) {
 	s.event(r, from, job.Complete, c)
 	f := job.Finished{End: s.meta.NextEnd, Ended: s.now}
 	s.meta.NextEnd++
-	s.live(r, &f.Live)
+	s.storedLive(r, &f.Live)
+	s.completeKey(r, &f)
 	s.turn.finished = append(s.turn.finished, f)
 	s.recent.put(r.digest, f.End, f.End)
 	s.done(s.shapes.rows[r.shape].queue, s.groups.rows[r.group], +1)
@@ -96,6 +97,7 @@ func (s *State) done(q *queueRow, g *groupRow, n int64) {
 func (s *State) forget(f *job.Finished) {
 	s.turn.forgotten = append(s.turn.forgotten, *f)
 	s.recent.put(f.Digest, 0, s.meta.NextEnd)
+	s.forgetKey(f)
 	if q := s.queues.byNumber(f.Queue); q != nil {
 		g := s.groups.byNumber(f.Group)
 		if g == nil {
@@ -105,10 +107,17 @@ func (s *State) forget(f *job.Finished) {
 	}
 }
 
+// current reports whether the record is not out of date: the job does not run
+// again, and is not gone.
+func (s *State) current(f *job.Finished) bool {
+	end, lately := s.recent.find(f.Digest)
+	return (!lately || end == f.End) && s.bySeq.find(f.Seq) == 0
+}
+
 // DeleteFinished removes a finished job with all that is kept of it. It is
 // job.ErrNoJob when the record is out of date: the job runs again, or is gone.
 func (s *State) DeleteFinished(f *job.Finished) error {
-	if end, ok := s.recent.find(f.Digest); ok && end != f.End || s.bySeq.find(f.Seq) != 0 {
+	if !s.current(f) {
 		return job.ErrNoJob
 	}
 	s.forget(f)
@@ -139,7 +148,7 @@ func (s *State) Reopen(p *Prepared) Added {
 }
 
 // Conclude is the administrative end of a job that nobody holds: ready, delayed
-// or buried to Complete, ready or delayed to Buried. Where it is not buried this
+// or buried to Complete, ready or delayed to Buried. Where no attempt buried it this
 // makes an attempt by the worker (zero: nobody). Result and data are the
 // attempt's. Errors: job.ErrNoJob; Conflict from other states; Invalid.
 func (s *State) Conclude(seq job.Seq, to job.State, by job.WorkerID, res *job.Result, data []byte) error {
@@ -172,10 +181,15 @@ func (s *State) Conclude(seq job.Seq, to job.State, by job.WorkerID, res *job.Re
 	return nil
 }
 
-// concluded is the attempt that Conclude ends: the last one of a buried job, or
-// else a new one.
+// buried reports whether the attempt is what buried its job.
+func (t *try) buried() bool {
+	return t.outcome == job.OutcomeBuried || t.outcome == job.OutcomeCancelled
+}
+
+// concluded is the attempt that Conclude ends: the one that buried the job, or else
+// a new one.
 func (s *State) concluded(slot uint32, r *rec, by job.WorkerID) *try {
-	if r.state == job.Buried && r.try != 0 && s.tries.at(r.try).number > 0 {
+	if r.state == job.Buried && r.try != 0 && s.tries.at(r.try).buried() {
 		return s.tries.at(r.try)
 	}
 	w := uint32(0)

@@ -55,6 +55,8 @@ type queueRow struct {
 	counts job.Counts // of live jobs
 	dirty  bool
 	sweep  job.Seq // where DeleteQueue goes on
+	idled  bool    // as of the last Arisen
+	keyed  *byKey  // nil unless it is ordered by key
 }
 
 type groupRow struct {

@@ -99,6 +99,15 @@ func (s *State) live(r *rec, l *job.Live) {
 	l.Due, l.Lease, l.Granted, l.Started = t.due, t.lease, t.granted, t.started
 }
 
+// storedLive writes the record to l that is stored: a place that stands for a key
+// means nothing there.
+func (s *State) storedLive(r *rec, l *job.Live) {
+	s.live(r, l)
+	if s.shapes.rows[r.shape].queue.keyed != nil {
+		l.Place = uint64(r.seq)
+	}
+}
+
 // enter makes a slot for a job and puts it into the indexes. The caller fills in
 // the rest and calls count.
 func (s *State) enter(seq job.Seq, d *job.Digest) (uint32, *rec) {
@@ -121,6 +130,7 @@ func (s *State) leave(slot uint32, r *rec) {
 	s.bytes -= int64(r.size)
 	s.byDigest.remove(&r.digest, slot)
 	s.bySeq.remove(r.seq)
+	s.dropKey(r)
 	if r.try != 0 {
 		t := s.tries.at(r.try)
 		s.timers.remove(t.timer)

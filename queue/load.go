@@ -50,6 +50,9 @@ func (s *State) LoadLive(l *job.Live) {
 	}
 	slot, r := s.enter(l.Seq, &l.Digest)
 	r.place, r.priority, r.added, r.since = l.Place, l.Priority, l.Added, l.Since
+	if s.shapes.rows[shape].queue.keyed != nil {
+		r.place = 0 // LoadKey gives it one
+	}
 	r.version, r.size, r.retries = l.Version, l.Size, l.Retries
 	r.state, r.mark, r.reason, r.flags = l.State, l.Mark, l.Reason, l.Flags
 	r.shape = shape
@@ -109,6 +112,9 @@ func (s *State) Loaded(now job.Time, epoch uint32, seed uint64) error {
 	m.NextShape, m.NextWorker = max(1, m.NextShape), max(1, m.NextWorker)
 	if m.HoldUntil <= s.now {
 		m.HoldUntil = 0
+	}
+	if s.loadedKeys(); s.loadError != nil {
+		return job.Wrap(s.loadError, "load", "namespace")
 	}
 	s.dropUnused()
 	for _, q := range s.queues.rows[1:] {
@@ -174,18 +180,57 @@ func (s *State) loadedWorker(slot uint32, w *worker) {
 // feedPortion is how many jobs one call of Feed looks at after a load.
 const feedPortion = 4096
 
-// feedLoaded feeds the next ready jobs after a load, in the order of numbers.
+// feedLoaded feeds the next ready jobs after a load, in the order of numbers;
+// those of queues that are ordered by key come last, in that order, which is the
+// one that costs the scheduler least.
 func (s *State) feedLoaded() {
 	for n := 0; n < feedPortion || len(s.turn.feed) == 0; n++ {
 		slot, seq := s.bySeq.next(s.loadedTo, s.meta.NextSeq, feedPortion)
 		s.loadedTo = seq + 1
 		if slot != 0 {
-			if r := s.recs.at(slot); r.state == job.Ready {
+			if r := s.recs.at(slot); r.state == job.Ready && s.shapes.rows[r.shape].queue.keyed == nil {
 				s.feedJob(FeedPush, r)
 			}
 		} else if seq >= s.meta.NextSeq {
-			s.loadedTo = 0
+			s.loadedTo = s.meta.NextSeq
+			if !s.feedByKey() {
+				s.loadedTo = 0
+			}
 			return
 		}
 	}
+}
+
+// loadedKey is where feedByKey goes on.
+type loadedKey struct {
+	queue int    // in State.queues
+	last  uint32 // the reference fed last, 0 for none
+}
+
+// feedByKey feeds some of the ready jobs of queues that are ordered by key; more
+// says that there may be others.
+func (s *State) feedByKey() (more bool) {
+	at, n := &s.loadedKey, 0
+	for at.queue < len(s.queues.rows) {
+		if q := s.queues.rows[at.queue]; q != nil && q.keyed != nil {
+			var from *uint32
+			if last := at.last; last != 0 {
+				from = &last
+			}
+			q.keyed[job.Ready].Each(from, s.keys.before, func(ref *uint32) bool {
+				if n == feedPortion {
+					return false
+				}
+				n++
+				at.last = *ref
+				s.feedJob(FeedPush, s.recs.at(s.keys.slot(*ref)))
+				return true
+			})
+		}
+		if n == feedPortion {
+			return true
+		}
+		at.queue, at.last = at.queue+1, 0
+	}
+	return false
 }

@@ -105,8 +105,8 @@ func TestOrderOfJobs(t *testing.T) {
 		j.Queue = "keys"
 		f.add(j, AddOptions{})
 	}
-	all, _, _ := f.Scan(0, Filter{}, 10, 10)
-	slices.SortFunc(all, func(a, b job.Live) int { return int(a.Place>>56) - int(b.Place>>56) })
+	q, _ := f.QueueNamed("keys")
+	all, _ := f.ByKey(job.QueueID(q.ID), 1<<job.Ready, nil, 10)
 	if got := []job.Seq{all[0].Seq, all[1].Seq, all[2].Seq}; !slices.Equal(got, []job.Seq{3, 1, 2}) {
 		t.Fatalf("in key order: %v", got)
 	}

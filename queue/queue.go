@@ -74,8 +74,12 @@ type State struct {
 	queueNames names
 	groupNames names
 	workNames  names
-	idle       []uint32 // shapes without jobs, oldest first
+	continuous []*queueRow // in the order of their numbers
+	idle       []uint32    // shapes without jobs, oldest first
 	shapeKey   []byte
+
+	keys     keyArena
+	keyedLog keyedLog
 
 	// timers of jobs (delayed until, end of lease) and of workers (silence,
 	// forgetting); ends are the expected ends of running jobs, latest first.
@@ -88,14 +92,16 @@ type State struct {
 	turn      turn
 	out       [2]job.Changes
 	outNext   int
+	loading   bool
 	loadedTo  job.Seq // where feedLoaded goes on; 0 when it is done
+	loadedKey loadedKey
 	loadError error
 }
 
 // New is an empty namespace. To load a stored one, let the store call the Load
 // methods, then call Loaded; for a new one call Loaded alone.
 func New(cfg Config) *State {
-	s := &State{cfg: cfg.withDefaults()}
+	s := &State{cfg: cfg.withDefaults(), loading: true}
 	s.queues = newRows[job.QueueID](&queueRow{})
 	s.groups = newRows[job.GroupID](&groupRow{})
 	s.kinds = newRows[job.KindID](&kindRow{})

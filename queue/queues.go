@@ -27,7 +27,9 @@ func (s *State) newQueue(def job.Queue) *queueRow {
 }
 
 func (s *State) putQueue(q *queueRow) {
+	q.setOrder()
 	s.queues.put(q.ID, q.Def.Name, q)
+	s.noteContinuous(q, q.Def.Continuous)
 	s.queueNames.put(q.Def.Name)
 }
 
@@ -39,8 +41,8 @@ func (s *State) dirtyQueue(q *queueRow) {
 }
 
 // SetQueue creates or changes a queue. Jobs that are there keep what they got
-// from its settings when they were added: account, place, lost policy. Error:
-// Invalid.
+// from its settings when they were added: account, place, lost policy. Errors:
+// Invalid; Conflict if the order would change and there are jobs.
 func (s *State) SetQueue(def job.Queue) (job.QueueID, error) {
 	if err := def.Validate(); err != nil {
 		return 0, err
@@ -50,7 +52,12 @@ func (s *State) SetQueue(def job.Queue) (job.QueueID, error) {
 		return s.newQueue(def).ID, nil
 	}
 	q := s.queues.rows[slot]
-	q.Def = def
+	if reorder := def.Order != q.Def.Order; reorder && (q.counts.Live() > 0 || q.Done > 0 || s.haunted(q)) {
+		return 0, job.Errorf(job.Conflict, "queue %s: its order can be changed only while it has no jobs, complete ones included; delete them first, or make another queue", def.Name)
+	} else if q.Def = def; reorder {
+		q.setOrder()
+	}
+	s.noteContinuous(q, def.Continuous)
 	s.dirtyQueue(q)
 	s.feed(Feed{Op: FeedSetQueue, Queue: q.ID})
 	return q.ID, nil
@@ -123,6 +130,7 @@ func (s *State) dropQueue(q *queueRow) {
 	}
 	s.idle = keep
 	q.dirty = false
+	s.noteContinuous(q, false)
 	s.queues.remove(q.ID, q.Def.Name)
 	s.queueNames.remove(q.Def.Name)
 	s.turn.goneQueues = append(s.turn.goneQueues, job.QueueRow{ID: q.ID, Def: job.Queue{Name: q.Def.Name}, Gone: true})

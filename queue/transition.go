@@ -34,6 +34,7 @@ const (
 	CauseHeard
 	CauseLeaseEnd
 	CauseSuperseded
+	CauseRescue
 	numCauses int = iota
 )
 
@@ -61,6 +62,7 @@ var causes = [numCauses]struct{ word, who string }{
 	CauseHeard:      {"agent heard again", "worker"},
 	CauseLeaseEnd:   {"end of lease", "clock"},
 	CauseSuperseded: {"successor on the same machine", "worker"},
+	CauseRescue:     {"renewal after the end of the lease", "worker"},
 }
 
 // String is the cause's word.
@@ -116,6 +118,7 @@ var transitions = []transition{
 	{states(job.Ready, job.Delayed), job.Buried, CauseConclude, "administrative; makes an attempt"},
 	{states(job.Buried), job.Complete, CauseConclude, "administrative"},
 	{states(job.Complete), job.Ready, CauseReopen, "administrative"},
+	{states(job.Complete), job.Delayed, CauseReopen, "administrative; not before a time to come"},
 
 	{states(job.Delayed), job.Ready, CauseDue, ""},
 	{states(job.Running), job.Lost, CauseSilence, ""},
@@ -124,6 +127,8 @@ var transitions = []transition{
 	{states(job.Reserved, job.Running, job.Lost), job.Ready, CauseLeaseEnd, "policy rerun"},
 	{states(job.Reserved), job.Lost, CauseLeaseEnd, "policy hold"},
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseLeaseEnd, "lost too often, or cancelled"},
+	{states(job.Ready, job.Delayed), job.Reserved, CauseRescue, "pulled work that nobody else was given meanwhile"},
+	{states(job.Ready, job.Delayed), job.Running, CauseRescue, "the same, and it had started"},
 	{states(job.Reserved, job.Running, job.Lost), job.Ready, CauseSuperseded, "policy rerun"},
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseSuperseded, "policy hold, lost too often, or cancelled"},
 }
@@ -177,9 +182,11 @@ func (s *State) move(slot uint32, r *rec, to job.State, c Cause) {
 	s.touch(slot, r)
 }
 
-// count adds n to every counter the job is in.
+// count adds n, one or less one, to every counter the job is in.
 func (s *State) count(r *rec, n int64) {
 	s.counts[r.state] += n
 	s.groups.rows[r.group].counts[r.state] += n
-	s.shapes.rows[r.shape].queue.counts[r.state] += n
+	q := s.shapes.rows[r.shape].queue
+	q.counts[r.state] += n
+	s.file(q, r, n)
 }

@@ -73,10 +73,12 @@ type turn struct {
 	gone      []job.Seq
 	finished  []job.Finished
 	forgotten []job.Finished
+	amended   []job.Finished
 	deleted   []job.Seq
 	payloads  []job.Payload
 	attempts  []job.AttemptRow
 	requests  []job.Request
+	keys      []job.KeyRow
 
 	queues  []*queueRow
 	groups  []*groupRow
@@ -111,6 +113,7 @@ func (s *State) Feed() []Feed {
 	t := &s.turn
 	if t.fed {
 		t.feed, t.fed = t.feed[:0], false
+		s.keys.release()
 	}
 	if s.loadedTo != 0 {
 		s.feedLoaded()
@@ -129,6 +132,7 @@ func (s *State) feed(f Feed) {
 	t := &s.turn
 	if t.fed {
 		t.feed, t.fed = t.feed[:0], false
+		s.keys.release()
 	}
 	t.feed = append(t.feed, f)
 }
@@ -177,7 +181,7 @@ func (s *State) Take() *job.Changes {
 	*c = job.Changes{
 		Live: c.Live[:0], Queues: t.goneQueues, Groups: t.goneGroups, Workers: t.goneWorkers,
 		Kinds: t.kinds, Shapes: t.shapes, Payloads: t.payloads, Attempts: t.attempts,
-		Requests: t.requests, Gone: t.gone, Finished: t.finished,
+		Requests: t.requests, Keys: t.keys, Amended: t.amended, Gone: t.gone, Finished: t.finished,
 		Forgotten: t.forgotten, Deleted: t.deleted,
 	}
 	s.takeJobs(c)
@@ -196,7 +200,7 @@ func (s *State) Take() *job.Changes {
 func (s *State) recycle() {
 	old, t := &s.out[s.outNext], &s.turn
 	t.gone, t.finished = old.Gone[:0], old.Finished[:0]
-	t.payloads, t.attempts = reuse(old.Payloads), reuse(old.Attempts)
+	t.payloads, t.attempts, t.keys = reuse(old.Payloads), reuse(old.Attempts), reuse(old.Keys)
 	*old = job.Changes{Live: old.Live[:0]}
 }
 
@@ -218,7 +222,7 @@ func (s *State) takeJobs(c *job.Changes) {
 		}
 		r.touched = false
 		c.Live = append(c.Live, job.Live{})
-		s.live(r, &c.Live[len(c.Live)-1])
+		s.storedLive(r, &c.Live[len(c.Live)-1])
 	}
 }
 
@@ -269,6 +273,13 @@ func (s *State) settle(c *job.Changes) {
 			return both[f.End]
 		})
 		c.Forgotten = slices.DeleteFunc(c.Forgotten, func(f job.Finished) bool { return again[f.End] })
+	}
+	if len(c.Amended) > 0 && len(c.Forgotten) > 0 {
+		gone := make(map[uint64]bool, len(c.Forgotten))
+		for i := range c.Forgotten {
+			gone[c.Forgotten[i].End] = true
+		}
+		c.Amended = slices.DeleteFunc(c.Amended, func(f job.Finished) bool { return gone[f.End] })
 	}
 	c.Gone = slices.DeleteFunc(c.Gone, func(seq job.Seq) bool { return s.bySeq.find(seq) != 0 })
 	if len(c.Deleted) == 0 {

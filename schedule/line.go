@@ -47,7 +47,10 @@ func (l *line) clear() { l.list = sorted.List[Item]{} }
 func (l *line) push(it Item) bool { return l.list.Push(it, l.before) }
 
 // has reports whether the item is there.
-func (l *line) has(it *Item) bool { return l.list.Has(it, l.before) }
+func (l *line) has(it *Item) bool {
+	_, found := l.list.Find(it, l.before)
+	return found
+}
 
 // remove takes the item out that has the place, priority and number of it; false
 // if it is not there.

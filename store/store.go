@@ -74,8 +74,20 @@ type Namespace interface {
 	Reach() uint64
 	// Finished reads a history record; NotFound if there is none.
 	Finished(end uint64) (job.Finished, error)
+	// FinishedMany reads several history records, in the order of ends; one that
+	// is not there has the number zero.
+	FinishedMany(ends []uint64) ([]job.Finished, error)
+	// FinishedByKey reads complete jobs of a queue that is ordered by key, in that
+	// order, at most limit behind the key after (nil: from the start).
+	FinishedByKey(queue job.QueueID, after *job.Key, limit int) ([]job.Finished, error)
+	// FinishedKeys finds complete jobs of such a queue, in the order of keys; what
+	// is not there has the end number zero.
+	FinishedKeys(queue job.QueueID, keys []job.Key) ([]job.Finished, error)
 	// Attempts reads the attempts that ended of a job, oldest first.
 	Attempts(seq job.Seq) ([]job.AttemptRow, error)
+	// AttemptRows reads several attempts, in the order of refs; what is not there
+	// has no number. Refs in order of sequence are read by range.
+	AttemptRows(refs []job.AttemptRef) ([]job.AttemptRow, error)
 	// Payloads reads several payloads, in the order of refs; a missing one has
 	// a nil Body. Refs in order of sequence are read by range.
 	Payloads(refs []job.PayloadRef) ([]job.Payload, error)
@@ -114,6 +126,8 @@ type Loader interface {
 	LoadWorker(job.WorkerRow)
 	LoadLock(job.LockRow)
 	LoadLive(*job.Live)
+	// LoadKey gets the keys of live jobs, in order of sequence.
+	LoadKey(*job.KeyRow)
 	// LoadFinished gets the finished jobs from Reach on, whose keys Find does
 	// not know yet.
 	LoadFinished(*job.Finished)

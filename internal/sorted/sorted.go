@@ -90,13 +90,16 @@ func (l *List[T]) find(v *T, before func(a, b *T) bool) (chunk, pos int, found b
 	return chunk, lo, lo < len(c) && !before(v, &c[lo])
 }
 
-// Has reports whether v's equal is there.
-func (l *List[T]) Has(v *T, before func(a, b *T) bool) bool {
+// Find is v's equal in the list.
+func (l *List[T]) Find(v *T, before func(a, b *T) bool) (is T, found bool) {
 	if l.n == 0 {
-		return false
+		return is, false
 	}
-	_, _, found := l.find(v, before)
-	return found
+	i, j, found := l.find(v, before)
+	if found {
+		is = l.chunks[i][j]
+	}
+	return is, found
 }
 
 // Remove takes v's equal out and returns it; false if it is not there.

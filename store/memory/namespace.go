@@ -86,6 +86,9 @@ func (n *namespace) Load(ctx context.Context, l store.Loader) error {
 		live := n.live[seq]
 		l.LoadLive(&live)
 	}
+	for _, seq := range slices.Sorted(maps.Keys(n.keys)) {
+		l.LoadKey(&job.KeyRow{Seq: seq, Key: n.keys[seq]})
+	}
 	return ctx.Err()
 }
 

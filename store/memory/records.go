@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/muster-queue/muster/internal/sorted"
 	"github.com/muster-queue/muster/job"
 )
 
@@ -59,6 +60,8 @@ type contents struct {
 	finished map[uint64]job.Finished
 	ends     []uint64                // ascending; those forgotten are taken out from time to time
 	byKey    map[job.Digest][]uint64 // ends, ascending
+	keys     map[job.Seq]job.Key
+	keyed    map[job.QueueID]*sorted.List[keyEnd]
 	requests map[requestKey]job.Request
 	blobs    map[string][]byte
 	reach    uint64
@@ -71,6 +74,7 @@ func newRecords(name string) *records {
 		locks: map[string][]byte{},
 		live:  map[job.Seq]job.Live{}, jobs: map[job.Seq]*under{},
 		finished: map[uint64]job.Finished{}, byKey: map[job.Digest][]uint64{},
+		keys: map[job.Seq]job.Key{}, keyed: map[job.QueueID]*sorted.List[keyEnd]{},
 		requests: map[requestKey]job.Request{}, blobs: map[string][]byte{},
 	}}
 }
@@ -96,6 +100,7 @@ func (r *records) apply(c *job.Changes, rows *encoded) {
 	merge(r.locks, rows.locks)
 	r.applyJobs(c, rows)
 	r.applyHistory(c)
+	r.applyKeys(c)
 	for _, q := range c.Requests {
 		if key := (requestKey{q.Client, q.ID}); q.Gone {
 			delete(r.requests, key)
@@ -143,6 +148,9 @@ func (r *records) applyHistory(c *job.Changes) {
 		r.ends = append(r.ends, f.End)
 		r.byKey[f.Digest] = append(r.byKey[f.Digest], f.End)
 		r.reach = max(r.reach, f.End+1)
+	}
+	for _, f := range c.Amended {
+		r.finished[f.End] = f
 	}
 	for _, f := range c.Forgotten {
 		delete(r.finished, f.End)

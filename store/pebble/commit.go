@@ -187,6 +187,7 @@ func (w *writer) changes(db *database, c *job.Changes) error {
 	w.rows(c)
 	w.live(c)
 	w.history(c)
+	w.keys(c)
 	w.forget(c.Forgotten)
 	if len(c.Deleted) > 0 {
 		if last := w.ns.shared.last.Load(); last != nil {
@@ -279,6 +280,10 @@ func (w *writer) trim(minLive job.Seq) {
 	}
 	from, to := w.id.key64(nil, kindLive, uint64(shared.trimmed)), w.id.key64(nil, kindLive, uint64(minLive))
 	w.err = w.b.DeleteRange(from, to, nil)
+	if w.err == nil {
+		from[0], to[0] = kindName, kindName
+		w.err = w.b.DeleteRange(from, to, nil)
+	}
 	shared.trimmed = minLive
 }
 
@@ -305,6 +310,11 @@ func (w *writer) history(c *job.Changes) {
 		f := &c.Finished[i]
 		w.key = w.id.key64(w.key[:0], kindHistory, f.End)
 		w.value = appendFinished(w.value[:0], f)
+		w.set()
+	}
+	for i := range c.Amended {
+		w.key = w.id.key64(w.key[:0], kindHistory, c.Amended[i].End)
+		w.value = appendFinished(w.value[:0], &c.Amended[i])
 		w.set()
 	}
 }

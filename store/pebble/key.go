@@ -36,7 +36,9 @@ import (
 //	h N end                 history
 //	k N id bucket           hashes and end numbers of keys in a segment
 //	l N seq                 state of a live job
+//	n N seq                 key of a live job in a queue that is ordered by key
 //	p N seq version         a description
+//	u N queue KEY           end number of a complete job in such a queue
 const (
 	kindBlob      = 'B'
 	kindEpoch     = 'E'
@@ -60,13 +62,15 @@ const (
 	kindHistory = 'h'
 	kindByKey   = 'k'
 	kindLive    = 'l'
+	kindName    = 'n'
 	kindPayload = 'p'
+	kindKeyed   = 'u'
 )
 
 // allKinds are the kinds of records a namespace has, manyKinds those with
 // tables of their own; both in the order of keys.
 const (
-	manyKinds = "afghklp"
+	manyKinds = "afghklnpu"
 	allKinds  = "BEFGKLMQRSWXZ" + manyKinds
 )
 

@@ -71,6 +71,9 @@ func (l *loading) run() error {
 		err = l.live(meta.MinLive)
 	}
 	if err == nil {
+		err = l.names(meta.MinLive)
+	}
+	if err == nil {
 		err = l.finished()
 	}
 	return err

@@ -288,11 +288,20 @@ func (r *reader) times(m uint64, l *job.Live) {
 }
 
 // A history record is the state record with the time of the end and the
-// sequence number before it. Its end number is in the key.
-const formatFinished = 1
+// sequence number before it. Its end number is in the key. The second format has
+// the job's key in front.
+const (
+	formatFinished      = 1
+	formatFinishedKeyed = 2
+)
 
 func appendFinished(b []byte, f *job.Finished) []byte {
-	b = append(b, formatFinished)
+	if f.Keyed {
+		b = binary.AppendUvarint(append(b, formatFinishedKeyed), uint64(len(f.Key)))
+		b = append(b, f.Key...)
+	} else {
+		b = append(b, formatFinished)
+	}
 	b = binary.AppendUvarint(b, uint64(f.Seq))
 	b = binary.LittleEndian.AppendUint64(b, uint64(f.Ended))
 	return appendLive(b, &f.Live)
@@ -300,9 +309,13 @@ func appendFinished(b []byte, f *job.Finished) []byte {
 
 func decodeFinished(b []byte, end uint64, f *job.Finished) error {
 	r := reader{b: b}
-	format, seq := r.byte(), job.Seq(r.uvarint())
+	format := r.byte()
+	if f.Keyed, f.Key = format == formatFinishedKeyed, ""; f.Keyed {
+		f.Key = job.Key(r.take(int(min(r.uvarint(), uint64(len(b))+1))))
+	}
+	seq := job.Seq(r.uvarint())
 	ended := job.Time(binary.LittleEndian.Uint64(r.take(8)))
-	if r.bad || format != formatFinished {
+	if r.bad || format != formatFinished && !f.Keyed {
 		return job.Errorf(job.Damaged, "history record %d: unknown record format; was it written by a newer release?", end)
 	}
 	f.End, f.Ended = end, ended

@@ -50,6 +50,9 @@ func (m *maker) turn(number int) *job.Changes {
 		m.seq++
 		m.live[m.seq] = storetest.Job(m.seq)
 		c.Live = append(c.Live, m.live[m.seq])
+		if keyed(m.seq) {
+			c.Keys = append(c.Keys, job.KeyRow{Seq: m.seq, Key: keyOf(m.seq)})
+		}
 		c.Payloads = append(c.Payloads, job.Payload{Seq: m.seq, Version: 1, Body: m.body()})
 	}
 	seqs := make([]job.Seq, 0, len(m.live))
@@ -75,6 +78,11 @@ func (m *maker) turn(number int) *job.Changes {
 	return c
 }
 
+// keyed are the jobs in a queue that is ordered by key; keyOf is in another order
+// than the numbers.
+func keyed(seq job.Seq) bool    { return seq%2 == 0 }
+func keyOf(seq job.Seq) job.Key { return job.Key(fmt.Sprintf("key %03d\xff", seq*7%1000)) }
+
 // advance lets a live job go on, or not.
 func (m *maker) advance(c *job.Changes, seq job.Seq) {
 	live := m.live[seq]
@@ -89,7 +97,12 @@ func (m *maker) advance(c *job.Changes, seq job.Seq) {
 	case 1:
 		m.end++
 		c.Gone = append(c.Gone, seq)
-		c.Finished = append(c.Finished, storetest.End(m.end, live))
+		if keyed(seq) {
+			c.Keys = append(c.Keys, job.KeyRow{Seq: seq, Gone: true})
+			c.Finished = append(c.Finished, storetest.Keyed(m.end, live, 1, keyOf(seq)))
+		} else {
+			c.Finished = append(c.Finished, storetest.End(m.end, live))
+		}
 		c.Attempts = append(c.Attempts, job.AttemptRow{Seq: seq, Attempt: job.Attempt{Number: live.Number, Host: "h"}})
 		m.done = append(m.done, c.Finished[len(c.Finished)-1])
 		delete(m.live, seq)
@@ -138,6 +151,7 @@ type state struct {
 	Payloads []job.Payload
 	Attempts []job.AttemptRow
 	History  []job.Finished
+	ByKey    []job.Finished
 	Requests []job.Request
 	Blobs    []string
 }
@@ -158,6 +172,9 @@ func (s *script) read(ns store.Namespace) (st state, err error) {
 		return st, err
 	}
 	if err := ns.History(0, 0, func(f *job.Finished) bool { st.History = append(st.History, *f); return true }); err != nil {
+		return st, err
+	}
+	if st.ByKey, err = ns.FinishedByKey(1, nil, 1<<20); err != nil {
 		return st, err
 	}
 	return st, s.readRest(ns, &st)

@@ -53,6 +53,9 @@ func Run(t *testing.T, f Factory) {
 		{"history", testHistory},
 		{"history by group", testHistoryByGroup},
 		{"attempts", testAttempts},
+		{"several attempts", testAttemptRows},
+		{"keys of live jobs", testLiveKeys},
+		{"complete jobs by key", testFinishedByKey},
 		{"payloads", testPayloads},
 		{"payload ranges", testPayloadsFrom},
 		{"large payloads", testLargePayloads},
@@ -166,6 +169,7 @@ type Contents struct {
 	Workers  []job.WorkerRow
 	Locks    []job.LockRow
 	Live     []job.Live
+	Keys     []job.KeyRow
 	Finished []job.Finished
 	order    []string
 }
@@ -180,6 +184,7 @@ func (c *Contents) LoadShape(r job.ShapeRow)   { c.note("shape"); c.Shapes = app
 func (c *Contents) LoadWorker(r job.WorkerRow) { c.note("worker"); c.Workers = append(c.Workers, r) }
 func (c *Contents) LoadLock(r job.LockRow)     { c.note("lock"); c.Locks = append(c.Locks, r) }
 func (c *Contents) LoadLive(l *job.Live)       { c.note("live"); c.Live = append(c.Live, *l) }
+func (c *Contents) LoadKey(k *job.KeyRow)      { c.note("key"); c.Keys = append(c.Keys, *k) }
 func (c *Contents) LoadFinished(f *job.Finished) {
 	c.note("finished")
 	c.Finished = append(c.Finished, *f)
