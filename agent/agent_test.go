@@ -1,10 +1,12 @@
 package agent_test
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -280,5 +282,31 @@ func TestSecondAgentIsRefused(t *testing.T) {
 	_, err := agent.New(t.Context(), agent.Config{Client: s.client, Dir: filepath.Join(s.dir, "agent")})
 	if !job.IsKind(err, job.Conflict) {
 		t.Fatalf("a second agent in one directory: %v", err)
+	}
+}
+
+// TestRunLeavesNothingBehind: with Run ends its connection, whether its server
+// is there or not.
+func TestRunLeavesNothingBehind(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		s := newSite(t)
+		stop := s.agent(agent.Config{})
+		s.add(s.command("ok", "true"))
+		s.await(job.Complete, 1)
+		if gone {
+			if err := s.server.Stop(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		for _, what := range []string{"agent.(*link)", "agent.(*conn)"} {
+			if bytes.Contains(stacks, []byte(what)) {
+				t.Errorf("the server gone: %v: %s still runs:\n%s", gone, what, stacks)
+			}
+		}
 	}
 }

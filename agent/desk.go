@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/muster-queue/muster/agent/home"
@@ -73,8 +74,10 @@ func newDesk(a *Agent) (*desk, error) {
 // work is the desk's life.
 func (d *desk) work(ctx context.Context) error {
 	links, end := context.WithCancel(context.WithoutCancel(ctx))
+	var link sync.WaitGroup
+	link.Go(func() { d.link.run(links) })
+	defer link.Wait()
 	defer end()
-	go d.link.run(links)
 	beats := time.NewTimer(d.beat)
 	prunes := time.NewTicker(pruneEvery)
 	defer beats.Stop()

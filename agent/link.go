@@ -65,9 +65,10 @@ func (l *link) run(ctx context.Context) {
 	}
 }
 
-// serve is one connection's life.
-func (l *link) serve(ctx context.Context) error {
-	ctx, end := context.WithCancel(ctx)
+// serve is one connection's life. The desk hears of its end, unless it has gone
+// home: then desk has ended.
+func (l *link) serve(desk context.Context) error {
+	ctx, end := context.WithCancel(desk)
 	defer end()
 	stream, err := l.client.Attach(ctx)
 	if err != nil {
@@ -79,12 +80,14 @@ func (l *link) serve(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	go c.write()
+	var writer sync.WaitGroup
+	writer.Go(c.write)
 	err = l.read(c)
 	end()
+	writer.Wait()
 	select {
 	case l.down <- c:
-	case <-time.After(longestPause): // the desk has gone home
+	case <-desk.Done():
 	}
 	return err
 }
