@@ -167,13 +167,15 @@ func (w *writer) takeLocks() []job.LockRow {
 	return rows
 }
 
-// loadLocks begins with the locks that were stored; whoever waited for one before
-// tries again.
+// loadLocks begins with the locks that were stored and have not expired since;
+// whoever waited for one before tries again. Time in which there was no server
+// is not given back to them: nobody might ever ask for what would be kept so.
 func (w *writer) loadLocks(rows []job.LockRow, now job.Time) {
 	w.locks = lock.New(w.cfg.MaxLocks)
 	for _, row := range rows {
-		w.locks.Load(now, row)
+		w.locks.Load(row)
 	}
+	w.locks.Expire(now)
 	if w.freed != nil {
 		close(w.freed)
 	}

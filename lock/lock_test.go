@@ -263,10 +263,10 @@ func TestRows(t *testing.T) {
 	}
 
 	loaded := New(0)
-	loaded.Load(100*second, want[1])
-	expect(t, "owner in the lease after the load", owners(t, loaded, 120*second, "y"), "a")
-	refused(t, "below what was loaded", loaded.Lock(100*second, "b", []Path{"y/z"}, 0), job.Conflict)
-	expect(t, "owner after it", owners(t, loaded, 120*second+1, "y"), "-")
+	loaded.Load(want[1])
+	expect(t, "owner in the lease", owners(t, loaded, 25*second, "y"), "a")
+	refused(t, "below what was loaded", loaded.Lock(25*second, "b", []Path{"y/z"}, 0), job.Conflict)
+	expect(t, "owner after it", owners(t, loaded, 25*second+1, "y"), "-")
 	if got := loaded.Take(); !slices.Equal(got, []job.LockRow{{Path: "y", Gone: true}}) {
 		t.Fatalf("rows %+v after the loaded lock expired", got)
 	}

@@ -204,7 +204,7 @@ func compare(t *rapid.T, m *model, tree *Tree, stored map[string]job.LockRow) {
 	}
 	loaded := New(0)
 	for _, r := range stored {
-		loaded.Load(m.now, r)
+		loaded.Load(r)
 	}
 	if loaded.Len() != tree.Len() {
 		t.Fatalf("stored %v, held %v", stored, got)

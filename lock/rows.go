@@ -25,11 +25,10 @@ func (t *Tree) Take() []job.LockRow {
 	return rows
 }
 
-// Load receives a stored lock at now. What is stored had not expired when the
-// server was last there; since nobody could renew it meanwhile, it has a full
-// lease again.
-func (t *Tree) Load(now job.Time, r job.LockRow) {
-	h := &Held{Path: Path(r.Path), Owner: r.Owner, Since: r.Since, Until: max(r.Until, now.Add(r.Lease)), Lease: r.Lease}
+// Load receives a stored lock. One that has expired meanwhile is released like
+// any other, by the next operation.
+func (t *Tree) Load(r job.LockRow) {
+	h := &Held{Path: Path(r.Path), Owner: r.Owner, Since: r.Since, Until: r.Until, Lease: r.Lease}
 	t.held.ReplaceOrInsert(h.Path, h)
 	t.due.ReplaceOrInsert(deadline{h.Until, h.Path}, struct{}{})
 }
