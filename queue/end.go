@@ -141,7 +141,7 @@ func (s *State) judge(r *rec, t *try, e *End) verdict {
 // wrong, it is not tried again at once, unless it is a work unit.
 func (s *State) judgeUnstarted(r *rec, e *End) verdict {
 	v := verdict{to: job.Ready, outcome: job.OutcomeReleased, cause: CauseRelease}
-	why, unit := e.Result.Reason, r.flags&job.FlagCountAll != 0
+	why, unit := e.Result.Reason, s.unit(r)
 	switch {
 	case why.Final() && !unit:
 		v.to, v.outcome = job.Buried, job.OutcomeBuried
@@ -159,7 +159,7 @@ func (s *State) judgeFailure(r *rec, t *try, e *End) verdict {
 	if e.Delay != nil {
 		v.delay = *e.Delay
 	}
-	if innocent(e.Result.Reason) || r.flags&job.FlagCountAll != 0 {
+	if innocent(e.Result.Reason) || s.unit(r) {
 		return v
 	}
 	t.failures++

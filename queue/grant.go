@@ -50,6 +50,12 @@ func (s *State) Grant(seq job.Seq, by job.WorkerID, lease time.Duration, prefetc
 	if w.Agent && w.heard.Add(min(lease, s.cfg.Silence)) <= s.clock() || s.usedUp(slot, r, q, ws) {
 		return Grant{}, false
 	}
+	return s.give(slot, r, ws, w, lease, prefetched), true
+}
+
+// give makes a new attempt of a ready job, which the scheduler has taken out of
+// its lines, and leases it to the worker.
+func (s *State) give(slot uint32, r *rec, ws uint32, w *worker, lease time.Duration, prefetched bool) Grant {
 	t := s.attempt(slot, r, ws)
 	t.lease = lease
 	if prefetched {
@@ -61,7 +67,7 @@ func (s *State) Grant(seq job.Seq, by job.WorkerID, lease time.Duration, prefetc
 	if !w.Agent {
 		s.hear(ws, w) // it asked
 	}
-	return s.grant(r, t, w), true
+	return s.grant(r, t, w)
 }
 
 func (s *State) grant(r *rec, t *try, w *worker) Grant {
@@ -113,7 +119,7 @@ func (s *State) usedUp(slot uint32, r *rec, q *queueRow, by uint32) bool {
 	}
 	t := s.tries.at(r.try)
 	n := t.failures + t.losses
-	if r.flags&job.FlagCountAll != 0 {
+	if s.unit(r) {
 		n = t.number
 	}
 	if int64(n) < q.Def.MaxAttempts {
@@ -121,9 +127,25 @@ func (s *State) usedUp(slot uint32, r *rec, q *queueRow, by uint32) bool {
 	}
 	t = s.attempt(slot, r, by)
 	t.outcome, r.reason = job.OutcomeBuried, job.ReasonWorker
-	s.record(r, t, &End{Result: job.Result{Reason: r.reason, Message: "too many retries"}})
+	e := End{Result: job.Result{Reason: r.reason, Message: tooManyRetries}}
+	if r.flags&job.FlagCommand == 0 {
+		e.Data = tooManyRetriesData
+	}
+	s.record(r, t, &e)
 	s.move(slot, r, job.Buried, CauseGrant)
 	return true
+}
+
+// What the attempt says that a job's cap of attempts refuses: a person reads the
+// message, programs that pull work the data, {"traceback": message} in CBOR.
+const tooManyRetries = "too many retries"
+
+var tooManyRetriesData = []byte("\xa1\x69traceback\x70" + tooManyRetries)
+
+// unit reports whether the job is a work unit: one with data in a queue that has a
+// definition. Every attempt of it counts, and nothing else.
+func (s *State) unit(r *rec) bool {
+	return r.flags&job.FlagCommand == 0 && s.shapes.rows[r.shape].queue.Def.Defined()
 }
 
 func (s *State) leaseFor(r *rec, q *queueRow, w *worker, asked time.Duration) time.Duration {

@@ -151,7 +151,7 @@ func (s *State) charge(slot uint32, r *rec, t *try, c Cause, prefetched bool) {
 	if !prefetched {
 		t.losses++
 	}
-	tooOften := r.flags&job.FlagCountAll == 0 && int64(t.losses) > s.losses(r)
+	tooOften := !s.unit(r) && int64(t.losses) > s.losses(r)
 	held := r.flags&job.FlagHold != 0 && c == CauseSuperseded
 	if tooOften || held {
 		s.move(slot, r, job.Buried, c)

@@ -140,7 +140,7 @@ func (k *machine) conclude(t *rapid.T) {
 	if err != nil {
 		return
 	}
-	if j.state != job.Buried || j.number == 0 {
+	if j.state != job.Buried || j.outcome != job.OutcomeBuried && j.outcome != job.OutcomeCancelled {
 		j.number++
 		j.given, j.due, j.worker, j.started = j.version, 0, by, false
 		l := k.lastAttempt(t, j)

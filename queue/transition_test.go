@@ -97,6 +97,8 @@ func (s *scene) play() {
 		s.playReport()
 	case CauseLeaseEnd, CauseSuperseded, CauseSilence, CauseHeard, CauseDue:
 		s.playTime()
+	case CauseRescue:
+		s.playRescue()
 	default:
 		s.playOrder()
 	}
@@ -295,6 +297,29 @@ func (s *scene) playLeaseEnd(j job.Job) {
 		s.do(err)
 	}
 	s.pass(10 * time.Minute)
+}
+
+// playRescue: a puller whose lease ended comes back before anybody else.
+func (s *scene) playRescue() {
+	_, err := s.SetQueue(job.Queue{Name: job.DefaultQueue, Losses: new(5)})
+	s.do(err)
+	s.seq = s.add(data("x"), AddOptions{}).Seq
+	ref := s.grant(s.seq, s.puller).Ref
+	if s.e.to == job.Running {
+		_, err := s.Start(ref, 0)
+		s.do(err)
+	}
+	s.pass(time.Hour)
+	if s.e.from == job.Delayed {
+		j := data("x")
+		j.NotBefore = s.later().NotBefore
+		p := s.prepared(j)
+		s.do(s.Modify(s.seq, &p))
+	}
+	s.want(s.seq, s.e.from)
+	s.Begin(s.now)
+	_, err = s.Rescue(ref, 0)
+	s.do(err)
 }
 
 func (s *scene) playOrder() {
