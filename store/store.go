@@ -98,6 +98,9 @@ type Namespace interface {
 	// number below before (all when it is zero), until visit returns false. With
 	// group set only those of the group.
 	History(before uint64, group job.GroupID, visit func(*job.Finished) bool) error
+	// FinishedIn visits the finished jobs of a queue from oldest to newest, those
+	// with an end number of at least from, until visit returns false.
+	FinishedIn(queue job.QueueID, from uint64, visit func(*job.Finished) bool) error
 	// Requests finds a remembered outcome.
 	Request(client, id string) (job.Request, bool, error)
 	// Blob reads content by digest; NotFound if there is none.

@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"slices"
+
 	"github.com/muster-queue/muster/internal/sorted"
 	"github.com/muster-queue/muster/job"
 )
@@ -111,4 +113,22 @@ func (n *namespace) AttemptRows(refs []job.AttemptRef) ([]job.AttemptRow, error)
 		}
 	}
 	return found, nil
+}
+
+// FinishedIn implements store.Namespace.
+func (n *namespace) FinishedIn(queue job.QueueID, from uint64, visit func(*job.Finished) bool) error {
+	n.mu.RLock()
+	ends := n.ends // only ever appended to, or made anew
+	n.mu.RUnlock()
+	i, _ := slices.BinarySearch(ends, from)
+	for _, end := range ends[i:] {
+		f, err := n.Finished(end)
+		if err != nil || f.Queue != queue {
+			continue // forgotten, or not asked for
+		}
+		if !visit(&f) {
+			return nil
+		}
+	}
+	return nil
 }

@@ -144,8 +144,8 @@ func (g *groupIndex) backwards(before uint64, visit func(*job.Finished) bool) er
 }
 
 func (g *groupIndex) segment(seg *segment, before uint64, visit func(*job.Finished) bool) (more bool, err error) {
-	least := g.id.groupRow(nil, seg.ID, g.group, 0)
-	for ok := g.iter.SeekLT(g.id.groupRow(nil, seg.ID, g.group, before)); ok; ok = g.iter.Prev() {
+	least := g.id.listRow(nil, kindByGroup, seg.ID, uint32(g.group), 0)
+	for ok := g.iter.SeekLT(g.id.listRow(nil, kindByGroup, seg.ID, uint32(g.group), before)); ok; ok = g.iter.Prev() {
 		if bytes.Compare(g.iter.Key(), least) < 0 {
 			break
 		}

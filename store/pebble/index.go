@@ -180,11 +180,13 @@ func (s *segments) number() uint64 {
 
 // writeEntries writes the entries, which come in the order of their numbers.
 func writeEntries(w *segmentWriter, entries []indexEntry) error {
-	groups := map[job.GroupID][]uint64{}
+	groups, queues := map[uint32][]uint64{}, map[uint32][]uint64{}
 	for i := range entries {
-		if e := &entries[i]; e.group != 0 {
-			groups[e.group] = append(groups[e.group], e.end)
+		e := &entries[i]
+		if e.group != 0 {
+			groups[uint32(e.group)] = append(groups[uint32(e.group)], e.end)
 		}
+		queues[uint32(e.queue)] = append(queues[uint32(e.queue)], e.end)
 	}
 	slices.SortFunc(entries, byHash)
 	for i := range entries {
@@ -192,14 +194,24 @@ func writeEntries(w *segmentWriter, entries []indexEntry) error {
 			return err
 		}
 	}
-	for _, group := range slices.Sorted(maps.Keys(groups)) {
-		for _, end := range groups[group] {
-			if err := w.addGroup(group, end); err != nil {
+	if err := writeLists(w, kindByGroup, groups); err != nil {
+		return err
+	}
+	if err := writeLists(w, kindByQueue, queues); err != nil {
+		return err
+	}
+	return w.finish()
+}
+
+func writeLists(w *segmentWriter, kind byte, lists map[uint32][]uint64) error {
+	for _, of := range slices.Sorted(maps.Keys(lists)) {
+		for _, end := range lists[of] {
+			if err := w.addTo(kind, of, end); err != nil {
 				return err
 			}
 		}
 	}
-	return w.finish()
+	return nil
 }
 
 var errFull = errors.New("the segment is full")
@@ -215,7 +227,7 @@ func (n *shared) unindexed(db *database, from uint64) (entries []indexEntry, ful
 		if err := decodeFinished(value, last64(key), &f); err != nil {
 			return err
 		}
-		entries = append(entries, indexEntry{hash: hashOf(f.Digest), group: f.Group, end: f.End})
+		entries = append(entries, indexEntry{hash: hashOf(f.Digest), group: f.Group, queue: f.Queue, end: f.End})
 		return nil
 	})
 	if errors.Is(err, errFull) {

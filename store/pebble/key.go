@@ -38,6 +38,7 @@ import (
 //	l N seq                 state of a live job
 //	n N seq                 key of a live job in a queue that is ordered by key
 //	p N seq version         a description
+//	q N id queue end        end numbers of a queue in a segment
 //	u N queue KEY           end number of a complete job in such a queue
 const (
 	kindBlob      = 'B'
@@ -64,13 +65,14 @@ const (
 	kindLive    = 'l'
 	kindName    = 'n'
 	kindPayload = 'p'
+	kindByQueue = 'q'
 	kindKeyed   = 'u'
 )
 
 // allKinds are the kinds of records a namespace has, manyKinds those with
 // tables of their own; both in the order of keys.
 const (
-	manyKinds = "afghklnpu"
+	manyKinds = "afghklnpqu"
 	allKinds  = "BEFGKLMQRSWXZ" + manyKinds
 )
 

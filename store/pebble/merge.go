@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	pdb "github.com/cockroachdb/pebble/v2"
-
-	"github.com/muster-queue/muster/job"
 )
 
 // mergeFan is how many segments of a size become one: few segments make finding
@@ -40,13 +38,19 @@ func (n *shared) merge(ctx context.Context, db *database, segs []*segment, id, f
 		count += s.Count
 	}
 	merged := newSegment(id, segs[0].From, segs[len(segs)-1].To, count)
+	for _, s := range segs {
+		merged.Queues = merged.Queues && s.Queues
+	}
 	if err := n.building(db, merged); err != nil {
 		return nil, err
 	}
 	w := newSegmentWriter(db, n.id, merged)
 	err := n.mergeKeys(ctx, db, segs, first, w)
 	if err == nil {
-		err = n.mergeGroups(ctx, db, segs, first, w)
+		err = n.mergeLists(ctx, db, kindByGroup, segs, first, w)
+	}
+	if err == nil && merged.Queues {
+		err = n.mergeLists(ctx, db, kindByQueue, segs, first, w)
 	}
 	if err == nil {
 		err = w.finish()
@@ -133,12 +137,13 @@ func (n *shared) mergeKeys(ctx context.Context, db *database, segs []*segment, f
 	return nil
 }
 
-// mergeGroups copies the groups' numbers: of each group, the older segments' first.
-func (n *shared) mergeGroups(ctx context.Context, db *database, segs []*segment, first uint64, w *segmentWriter) (err error) {
+// mergeLists copies the numbers of groups or queues: of each, the older segments'
+// first.
+func (n *shared) mergeLists(ctx context.Context, db *database, kind byte, segs []*segment, first uint64, w *segmentWriter) (err error) {
 	iters := make([]*pdb.Iterator, len(segs))
 	for i, seg := range segs {
 		iters[i], err = db.db.NewIter(&pdb.IterOptions{
-			LowerBound: n.id.key64(nil, kindByGroup, seg.ID), UpperBound: n.id.key64(nil, kindByGroup, seg.ID+1),
+			LowerBound: n.id.key64(nil, kind, seg.ID), UpperBound: n.id.key64(nil, kind, seg.ID+1),
 		})
 		if err != nil {
 			return errors.Join(err, closeAll(iters[:i]))
@@ -146,13 +151,13 @@ func (n *shared) mergeGroups(ctx context.Context, db *database, segs []*segment,
 		iters[i].First()
 	}
 	for {
-		group, more := leastGroup(iters)
+		of, more := leastList(iters)
 		if !more || err != nil || ctx.Err() != nil {
 			return errors.Join(err, context.Cause(ctx), closeAll(iters))
 		}
 		for _, iter := range iters {
 			if err == nil {
-				err = copyGroup(iter, group, first, w)
+				err = copyList(iter, kind, of, first, w)
 			}
 		}
 	}
@@ -165,23 +170,21 @@ func closeAll(iters []*pdb.Iterator) (err error) {
 	return err
 }
 
-// groupOf is the group of a groupRow key.
-func groupOf(key []byte) job.GroupID {
-	return job.GroupID(binary.BigEndian.Uint32(key[prefixLen+8:]))
-}
+// listOf is the group or queue of a listRow key.
+func listOf(key []byte) uint32 { return binary.BigEndian.Uint32(key[prefixLen+8:]) }
 
-func leastGroup(iters []*pdb.Iterator) (least job.GroupID, more bool) {
+func leastList(iters []*pdb.Iterator) (least uint32, more bool) {
 	for _, iter := range iters {
-		if iter.Valid() && (!more || groupOf(iter.Key()) < least) {
-			least, more = groupOf(iter.Key()), true
+		if iter.Valid() && (!more || listOf(iter.Key()) < least) {
+			least, more = listOf(iter.Key()), true
 		}
 	}
 	return least, more
 }
 
-// copyGroup copies the numbers of one group from where the iterator stands.
-func copyGroup(iter *pdb.Iterator, group job.GroupID, first uint64, w *segmentWriter) error {
-	for ; iter.Valid() && groupOf(iter.Key()) == group; iter.Next() {
+// copyList copies the numbers of one group or queue from where the iterator stands.
+func copyList(iter *pdb.Iterator, kind byte, of uint32, first uint64, w *segmentWriter) error {
+	for ; iter.Valid() && listOf(iter.Key()) == of; iter.Next() {
 		ends, err := decodeEnds(iter.Value())
 		if err != nil {
 			return err
@@ -190,7 +193,7 @@ func copyGroup(iter *pdb.Iterator, group job.GroupID, first uint64, w *segmentWr
 			if end < first {
 				continue
 			}
-			if err := w.addGroup(group, end); err != nil {
+			if err := w.addTo(kind, of, end); err != nil {
 				return err
 			}
 		}

@@ -23,7 +23,7 @@ import (
 //     compared with the history record, so entries of forgotten jobs and of
 //     equal hashes do no harm.
 //   - a filter of the hashes, kept in memory while the namespace is open.
-//   - for each group, its end numbers.
+//   - for each group, its end numbers; for each queue likewise.
 type segment struct {
 	ID uint64 `cbor:"1,keyasint"`
 	// The history numbers it covers, To excluded, and how many keys it has.
@@ -34,6 +34,9 @@ type segment struct {
 	Bits uint8 `cbor:"5,keyasint"`
 	// Building is set until the segment is complete.
 	Building bool `cbor:"6,keyasint,omitempty"`
+	// Queues says that it has the end numbers of each queue; those of an earlier
+	// release have not.
+	Queues bool `cbor:"7,keyasint,omitempty"`
 
 	filter filter
 }
@@ -47,8 +50,8 @@ const (
 	maxCovered = 1 << 31
 	// filterRow is how many bytes of a filter are in one record.
 	filterRow = 64 << 10
-	// groupRow is how many end numbers of a group are in one record.
-	groupRow = 4096
+	// listRow is how many end numbers of a group or queue are in one record.
+	listRow = 4096
 	// indexBatch is how many bytes go into one batch; commits wait behind it.
 	indexBatch = 128 << 10
 )
@@ -58,6 +61,7 @@ type indexEntry struct {
 	hash  uint64
 	end   uint64
 	group job.GroupID
+	queue job.QueueID
 }
 
 func hashOf(d job.Digest) uint64 { return binary.BigEndian.Uint64(d[:]) }
@@ -68,7 +72,7 @@ func (s *segment) bucketOf(hash uint64) uint32 {
 
 // newSegment is an empty segment for at most count keys.
 func newSegment(id, from, to uint64, count int) *segment {
-	return &segment{ID: id, From: from, To: to, Bits: uint8(bits.Len(uint(count / bucketKeys))), filter: newFilter(count), Building: true}
+	return &segment{ID: id, From: from, To: to, Bits: uint8(bits.Len(uint(count / bucketKeys))), filter: newFilter(count), Building: true, Queues: true}
 }
 
 // Keys of a segment's parts.
@@ -82,12 +86,13 @@ func (n nsID) filterRow(b []byte, seg uint64, i uint32) []byte {
 	return binary.BigEndian.AppendUint32(n.key64(b, kindFilter, seg), i)
 }
 
-func (n nsID) groupRow(b []byte, seg uint64, group job.GroupID, first uint64) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(n.key64(b, kindByGroup, seg), uint32(group)), first)
+// listRow is a key of the end numbers of a group or queue.
+func (n nsID) listRow(b []byte, kind byte, seg uint64, of uint32, first uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(n.key64(b, kind, seg), of), first)
 }
 
 // segmentParts are the kinds of records of a segment's parts.
-const segmentParts = string(kindByKey) + string(kindFilter) + string(kindByGroup)
+const segmentParts = string(kindByKey) + string(kindFilter) + string(kindByGroup) + string(kindByQueue)
 
 // segmentWriter writes a segment's parts, not waiting for the disk.
 type segmentWriter struct {
@@ -100,8 +105,9 @@ type segmentWriter struct {
 	bucket  uint32
 	entries []byte
 
-	group job.GroupID
-	ends  []uint64
+	kind byte // of the list being written
+	of   uint32
+	ends []uint64
 }
 
 func newSegmentWriter(db *database, id nsID, seg *segment) *segmentWriter {
@@ -134,24 +140,24 @@ func (w *segmentWriter) flushBucket() error {
 	return err
 }
 
-// addGroup adds an end number of a group; they come in the order of the groups,
-// then of the numbers.
-func (w *segmentWriter) addGroup(group job.GroupID, end uint64) error {
-	if group != w.group || len(w.ends) == groupRow {
-		if err := w.flushGroup(); err != nil {
+// addTo adds an end number to the list of a group or queue; they come in the order
+// of the lists, then of the numbers.
+func (w *segmentWriter) addTo(kind byte, of uint32, end uint64) error {
+	if kind != w.kind || of != w.of || len(w.ends) == listRow {
+		if err := w.flushList(); err != nil {
 			return err
 		}
-		w.group = group
+		w.kind, w.of = kind, of
 	}
 	w.ends = append(w.ends, end)
 	return nil
 }
 
-func (w *segmentWriter) flushGroup() error {
+func (w *segmentWriter) flushList() error {
 	if len(w.ends) == 0 {
 		return nil
 	}
-	w.key = w.id.groupRow(w.key[:0], w.seg.ID, w.group, w.ends[0])
+	w.key = w.id.listRow(w.key[:0], w.kind, w.seg.ID, w.of, w.ends[0])
 	err := w.set(appendEnds(nil, w.ends))
 	w.ends = w.ends[:0]
 	return err
@@ -176,14 +182,14 @@ func decodeEnds(b []byte) ([]uint64, error) {
 		ends = append(ends, last)
 	}
 	if r.bad {
-		return nil, job.Errorf(job.Damaged, "a record of the index of groups is cut off")
+		return nil, job.Errorf(job.Damaged, "a record of the index by group or queue is cut off")
 	}
 	return ends, nil
 }
 
 // finish writes what is left.
 func (w *segmentWriter) finish() error {
-	if err := errors.Join(w.flushBucket(), w.flushGroup()); err != nil {
+	if err := errors.Join(w.flushBucket(), w.flushList()); err != nil {
 		return err
 	}
 	i := uint32(0)

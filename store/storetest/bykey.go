@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/muster-queue/muster/job"
 )
 
@@ -132,4 +134,71 @@ func testAttemptRows(t *testing.T, f Factory) {
 	got, err := ns.AttemptRows([]job.AttemptRef{{Seq: 5, Number: 5}, {Seq: 1, Number: 1}, {Seq: 1, Number: 2}, {Seq: 3, Number: 2}, {Seq: 9, Number: 1}})
 	ok(t, err)
 	same(t, "attempts", got, []job.AttemptRow{c.Attempts[14], c.Attempts[0], {}, c.Attempts[4], {}})
+}
+
+func testFinishedIn(t *testing.T, f Factory) {
+	s, ns := open(t, f)
+	want := map[job.QueueID][]job.Finished{}
+	end := uint64(0)
+	write := func(n int) {
+		c := &job.Changes{}
+		for range n {
+			end++
+			done := End(end, Job(job.Seq(end)))
+			done.Queue = job.QueueID(end%7%3 + 1)
+			want[done.Queue] = append(want[done.Queue], done)
+			c.Finished = append(c.Finished, done)
+		}
+		commit(t, ns, c)
+	}
+	check := func() {
+		t.Helper()
+		for queue := job.QueueID(1); queue <= 4; queue++ {
+			for _, from := range []uint64{0, 1, 2, 399, end / 2, end - 1, end + 1} {
+				part := slices.DeleteFunc(slices.Clone(want[queue]), func(f job.Finished) bool { return f.End < from })
+				part = part[:min(len(part), 50)]
+				var got []job.Finished
+				ok(t, ns.FinishedIn(queue, from, func(f *job.Finished) bool { got = append(got, *f); return len(got) < 50 }))
+				same(t, fmt.Sprintf("queue %d from %d", queue, from), got, part, cmpopts.EquateEmpty())
+			}
+		}
+	}
+	forget := func(n int) {
+		c := &job.Changes{}
+		for _, f := range want[2][:n] {
+			c.Forgotten = append(c.Forgotten, f)
+			c.Deleted = append(c.Deleted, f.Seq)
+		}
+		want[2] = want[2][n:]
+		commit(t, ns, c)
+	}
+	for range 5 { // several segments of the index, merged now and then
+		write(400)
+		index(t, f, s)
+		check()
+		forget(30)
+		check()
+	}
+	write(100) // not indexed
+	check()
+	s, ns = reopen(t, f, s, ns)
+	check()
+	index(t, f, s)
+	check()
+}
+
+func testAmended(t *testing.T, f Factory) {
+	s, ns := open(t, f)
+	first, second := Keyed(1, Job(1), 7, "a"), End(2, Job(2))
+	commit(t, ns, &job.Changes{Finished: []job.Finished{first, second}})
+	index(t, f, s)
+	first.Priority, second.Priority = 2.5, -1
+	commit(t, ns, &job.Changes{Amended: []job.Finished{second, first}})
+	index(t, f, s)
+	_, ns = reopen(t, f, s, ns)
+	all, err := ns.FinishedMany([]uint64{1, 2})
+	ok(t, err)
+	same(t, "records", all, []job.Finished{first, second})
+	same(t, "history", visit(t, ns, 0, 0, 10), []job.Finished{second, first})
+	checkByKey(t, ns.FinishedByKey, 7, map[job.Key]job.Finished{"a": first})
 }

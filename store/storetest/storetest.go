@@ -56,6 +56,8 @@ func Run(t *testing.T, f Factory) {
 		{"several attempts", testAttemptRows},
 		{"keys of live jobs", testLiveKeys},
 		{"complete jobs by key", testFinishedByKey},
+		{"complete jobs of a queue", testFinishedIn},
+		{"amended history", testAmended},
 		{"payloads", testPayloads},
 		{"payload ranges", testPayloadsFrom},
 		{"large payloads", testLargePayloads},
