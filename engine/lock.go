@@ -22,8 +22,7 @@ type LockRequest struct {
 	// Wait is how long to wait until all are free (negative: without limit).
 	// Who takes some does not wait.
 	Wait time.Duration
-	// Client and RequestID make a repeat safe: it gets the first one's answer.
-	Client, RequestID string
+	Once Once
 }
 
 // Lock takes locks and tells which of the paths were given. When not all are
@@ -64,7 +63,7 @@ type lockAnswer struct {
 
 // tryLock takes locks if it can.
 func (n *Namespace) tryLock(ctx context.Context, r *LockRequest) (lockAnswer, error) {
-	return once(ctx, n, r.Client, r.RequestID, func(w *writer) (lockAnswer, error) {
+	return doOnce(ctx, n, "lock", r.Once, func(w *writer) (lockAnswer, error) {
 		if r.Some {
 			given, err := w.locks.LockSome(w.state.Now(), r.Owner, r.Paths, r.Lease)
 			return lockAnswer{Given: given}, err
@@ -84,8 +83,7 @@ func (n *Namespace) tryLock(ctx context.Context, r *LockRequest) (lockAnswer, er
 type OwnerRequest struct {
 	Owner string
 	Paths []lock.Path
-	// Client and RequestID make a repeat safe: it gets the first one's answer.
-	Client, RequestID string
+	Once  Once // of Unlock; to renew again does no harm
 }
 
 // RenewLocks gives the owner's locks a new lease from now. When one of them is
@@ -100,7 +98,7 @@ func (n *Namespace) RenewLocks(ctx context.Context, r OwnerRequest, lease time.D
 // Unlock releases the owner's locks, all or, when one of them is not the
 // owner's, none: a LostLease error.
 func (n *Namespace) Unlock(ctx context.Context, r OwnerRequest) error {
-	_, err := once(ctx, n, r.Client, r.RequestID, func(w *writer) (struct{}, error) {
+	_, err := doOnce(ctx, n, "unlock", r.Once, func(w *writer) (struct{}, error) {
 		return struct{}{}, w.locks.Unlock(w.state.Now(), r.Owner, r.Paths)
 	})
 	return err

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -175,7 +176,7 @@ func TestLocksAfterAFailedCommit(t *testing.T) {
 func TestLockRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, Config{})
-		r := LockRequest{Owner: "a", Paths: []lock.Path{"x"}, Lease: time.Hour, Client: "c", RequestID: "1"}
+		r := LockRequest{Owner: "a", Paths: []lock.Path{"x"}, Lease: time.Hour, Once: Once{"c", "1"}}
 		for range 2 {
 			given, err := b.ns.Lock(b.ctx, r)
 			if err != nil || !slices.Equal(given, []bool{true}) {
@@ -187,13 +188,17 @@ func TestLockRepeats(t *testing.T) {
 		if _, err := b.ns.Lock(b.ctx, r); err != nil {
 			t.Fatalf("the repeat after a restart: %v", err)
 		}
-		r.RequestID = "2"
+		r.Once.RequestID = "2"
 		if _, err := b.ns.Lock(b.ctx, r); !job.IsKind(err, job.Conflict) {
 			t.Fatalf("another request for a held lock: %v", err)
 		}
-		free := OwnerRequest{Owner: "a", Paths: []lock.Path{"x"}, Client: "c", RequestID: "3"}
+		free := OwnerRequest{Owner: "a", Paths: []lock.Path{"x"}, Once: Once{"c", "3"}}
 		try(t, b.ns.Unlock(b.ctx, free))
 		try(t, b.ns.Unlock(b.ctx, free))
+		r.Once = free.Once
+		if _, err := b.ns.Lock(b.ctx, r); !errors.Is(err, errOtherRequest) {
+			t.Fatalf("an id of another command: %v", err)
+		}
 	})
 }
 

@@ -42,26 +42,42 @@ func recalled[T any](ctx context.Context, n *Namespace, client, id string) (*T, 
 	return answer, job.Decode(body, answer)
 }
 
-// once does what a request asks for and remembers the answer, or gives the answer
-// that an earlier request of this id got. What failed is done again.
-func once[T any](ctx context.Context, n *Namespace, client, id string, do func(*writer) (T, error)) (T, error) {
-	if id == "" {
+// remembered is the answer of a request of one turn.
+type remembered[T any] struct {
+	Verb   string `cbor:"20,keyasint"`
+	Answer T      `cbor:"21,keyasint"`
+}
+
+func (r *remembered[T]) of(verb string) (T, error) {
+	if r.Verb != verb {
+		return r.Answer, errOtherRequest
+	}
+	return r.Answer, nil
+}
+
+// doOnce does in one turn what a request asks for, and remembers the answer; or
+// gives the answer that an earlier request of its id got. What failed is done again.
+func doOnce[T any](ctx context.Context, n *Namespace, verb string, o Once, do func(*writer) (T, error)) (T, error) {
+	if o.RequestID == "" {
 		return call(ctx, n, normal, do)
 	}
-	if answer, err := recalled[T](ctx, n, client, id); err != nil {
+	if earlier, err := recalled[remembered[T]](ctx, n, o.Client, o.RequestID); err != nil {
 		var zero T
 		return zero, err
-	} else if answer != nil {
-		return *answer, nil
+	} else if earlier != nil {
+		return earlier.of(verb)
 	}
 	return call(ctx, n, normal, func(w *writer) (T, error) {
-		if body, known := w.state.Recall(client, id); known { // since we looked
-			var answer T
-			return answer, job.Decode(body, &answer)
+		if body, known := w.state.Recall(o.Client, o.RequestID); known { // since we looked
+			var earlier remembered[T]
+			if err := job.Decode(body, &earlier); err != nil {
+				return earlier.Answer, err
+			}
+			return earlier.of(verb)
 		}
 		answer, err := do(w)
 		if err == nil {
-			err = w.remember(client, id, answer)
+			err = w.remember(o.Client, o.RequestID, &remembered[T]{verb, answer})
 		}
 		return answer, err
 	})

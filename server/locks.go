@@ -18,7 +18,7 @@ func (s *locksService) Lock(ctx context.Context, m *v1.LockRequest) (*v1.LockRes
 		return nil, err
 	}
 	r := engine.LockRequest{
-		Owner: m.Owner, Paths: paths, Some: m.Some, Client: callerOf(ctx).ID, RequestID: m.RequestId,
+		Owner: m.Owner, Paths: paths, Some: m.Some, Once: once(ctx, m.RequestId),
 	}
 	if r.Lease, err = api.ToDuration("lease", m.Lease); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (s *locksService) Unlock(ctx context.Context, m *v1.UnlockRequest) (*v1.Unl
 		return nil, err
 	}
 	return &v1.UnlockResponse{}, ns.Unlock(ctx, engine.OwnerRequest{
-		Owner: m.Owner, Paths: paths, Client: callerOf(ctx).ID, RequestID: m.RequestId,
+		Owner: m.Owner, Paths: paths, Once: once(ctx, m.RequestId),
 	})
 }
 
