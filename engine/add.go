@@ -189,6 +189,9 @@ func (p *adding) turn(w *writer, opts queue.AddOptions) error {
 	if p.loads != w.ns.loads.Load() {
 		return nil // what was looked up before a load is out of date: once more
 	}
+	if err := p.checkQueues(w); err != nil {
+		return err
+	}
 	todo, index := p.todo, p.index
 	p.todo, p.index = nil, nil
 	for i, a := range w.state.Add(todo, opts) {
@@ -208,6 +211,23 @@ func (p *adding) turn(w *writer, opts queue.AddOptions) error {
 	}
 	if p.request.RequestID != "" && len(p.todo) == 0 {
 		return w.remember(p.request.Client, p.request.RequestID, answerOf(p.result))
+	}
+	return nil
+}
+
+// checkQueues finds jobs whose queue has no definition, where that matters.
+func (p *adding) checkQueues(w *writer) error {
+	checked := ""
+	for i := range p.todo {
+		name := p.todo[i].Job.Queue
+		if !p.request.Defined || name == checked {
+			continue
+		}
+		q, ok := w.state.QueueNamed(name)
+		if def, _ := w.state.Queue(job.QueueID(q.ID)); !ok || !def.Defined() {
+			return job.Wrap(job.ErrNoQueue, "add jobs to queue", name)
+		}
+		checked = name
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ type AddRequest struct {
 	Partial bool
 	// Wait waits for a full inbox to drain rather than fail with Exhausted.
 	Wait bool
+	// Defined makes job.ErrNoQueue of queues that are not there or have no
+	// definition, rather than making them; then none is added.
+	Defined bool
 	// Client and RequestID make a repeat safe: it gets the first one's answer.
 	Client, RequestID string
 }
@@ -289,19 +292,35 @@ type DrainStatus struct {
 	SlowestEnds time.Duration
 }
 
-// WorkerInfo is a present worker.
+// WorkersRequest lists workers in the order of their names.
+type WorkersRequest struct {
+	// Parent, if not empty, is the one whose children are meant.
+	Parent string
+	// Active leaves out all but those that announced themselves with a time that is
+	// not over; All has those listed, too, that left and are remembered.
+	Active, All bool
+	// After leaves out this name and smaller ones.
+	After string
+	Limit int // at most MaxPage, which is the default
+}
+
+// WorkerInfo is a worker that is known.
 type WorkerInfo struct {
 	job.Worker
-	ID        job.WorkerID
-	Connected bool
-	Heard     time.Time
-	Free      job.Resources
-	Held      int
-	Draining  bool
+	// Active: it announced itself, and until Expires; Left: it said that it leaves.
+	Active, Left bool
+	ID           job.WorkerID
+	Connected    bool
+	Heard        time.Time
+	Free         job.Resources
+	Held         int
+	Draining     bool
 }
 
 // QueueInfo is a queue with its counters.
 type QueueInfo struct {
 	job.Queue
 	Counts job.Counts
+	// Next is when a continuous queue may make its next job, if it had to wait.
+	Next time.Time
 }

@@ -17,10 +17,12 @@ type Named struct {
 	// ID is the job.QueueID or job.GroupID.
 	ID     uint32
 	Counts job.Counts
+	// Next is when a continuous queue may make its next job, if it has to wait.
+	Next job.Time
 }
 
 func (q *queueRow) named() Named {
-	n := Named{Name: q.Def.Name, ID: uint32(q.ID), Counts: q.counts}
+	n := Named{Name: q.Def.Name, ID: uint32(q.ID), Counts: q.counts, Next: q.Next}
 	n.Counts[job.Complete] = q.Done
 	return n
 }
