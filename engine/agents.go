@@ -121,8 +121,8 @@ func (w *writer) assignment(s *Session, l *job.Live, deadline job.Time) Assignme
 	if q, ok := w.state.Queue(l.Queue); ok {
 		name = q.Name
 	}
-	a := Assignment{Queue: name, Since: s.clock, version: l.GivenVersion}
-	a.Seq, a.Attempt, a.Number = l.Seq, l.Attempt, l.Number
+	a := Assignment{Since: s.clock, version: l.GivenVersion}
+	a.Queue, a.Seq, a.Attempt, a.Number = name, l.Seq, l.Attempt, l.Number
 	a.Lease, a.Deadline = l.Lease, deadline.Std()
 	if shape, ok := w.state.Shape(l.Shape); ok {
 		a.Needs, a.Time = shape.Needs, shape.Time
@@ -181,7 +181,8 @@ func (w *writer) place() {
 	}
 	for {
 		placed, more := w.sched.Pass(w.state.Now(), placeMax)
-		w.assign(w.grant(placed, 0), placed)
+		grants, _ := w.grant(placed, 0)
+		w.assign(grants, placed)
 		if !more {
 			return
 		}

@@ -58,6 +58,7 @@ func (w *writer) load(ctx context.Context) error {
 	w.sched = schedule.New(cfg)
 	w.sessions = map[job.WorkerID]*Session{}
 	w.waiters = waiters{}
+	w.pruning = pruning{}
 	w.sizes = newSizeCheck(w.cfg.ResourceGrace)
 	w.more = true
 	for fed := -1; fed != 0; {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -107,7 +108,7 @@ func (n *Namespace) Queue(ctx context.Context, name string) (QueueInfo, error) {
 			return QueueInfo{}, job.Wrap(job.ErrNoQueue, "get queue", name)
 		}
 		def, _ := w.state.Queue(job.QueueID(q.ID))
-		return QueueInfo{Queue: def, Counts: q.Counts}, nil
+		return QueueInfo{Queue: def, Counts: q.Counts, Next: q.Next.Std()}, nil
 	})
 }
 
@@ -120,26 +121,21 @@ func (n *Namespace) Queues(ctx context.Context, after string, limit int) ([]Queu
 		var all []QueueInfo
 		for _, q := range w.state.Queues(after, limit) {
 			def, _ := w.state.Queue(job.QueueID(q.ID))
-			all = append(all, QueueInfo{Queue: def, Counts: q.Counts})
+			all = append(all, QueueInfo{Queue: def, Counts: q.Counts, Next: q.Next.Std()})
 		}
 		return all, nil
 	})
 }
 
 // DeleteQueue deletes a queue and tells how many jobs it had. One that has jobs is
-// refused unless all is set, which deletes them too; held jobs always refuse it.
+// refused unless all is set, which deletes them too; commands that agents hold
+// refuse it until they have ended.
 func (n *Namespace) DeleteQueue(ctx context.Context, name string, all bool, once ...Once) (jobs int64, err error) {
 	c := newChanging(n, "delete queue", once)
 	r, err := c.run(ctx, func() error {
 		info, err := n.Queue(ctx, name)
 		if err != nil {
 			return err
-		}
-		if all && info.Counts[job.Complete] > 0 {
-			filter := Selector{Filter: &Filter{Queue: name, States: []job.State{job.Complete}}}
-			if _, err := n.Delete(ctx, filter, false); err != nil {
-				return err
-			}
 		}
 		return c.deleteQueue(ctx, name, all, info.Counts.Total())
 	})
@@ -149,61 +145,24 @@ func (n *Namespace) DeleteQueue(ctx context.Context, name string, all bool, once
 	return r.Changed, nil
 }
 
-// deleteQueue deletes a queue and its live jobs, in steps.
+// deleteQueue deletes a queue and its jobs, in steps; the complete ones when no
+// other is left that could become complete.
 func (c *changing) deleteQueue(ctx context.Context, name string, all bool, jobs int64) error {
 	for !c.over {
 		err := c.step(ctx, func(w *writer, r *ChangeResult) (bool, error) {
-			more, err := w.state.DeleteQueue(name, all, scanPage)
+			more, err := w.state.DeleteQueue(name, all, pruneStep)
 			w.feed()
 			r.Changed = jobs
 			return !more, err
 		})
+		if errors.Is(err, queue.ErrFinishedLeft) {
+			_, err = c.ns.removeFinished(ctx, name, 0, func(*writer, *job.Finished) bool { return true })
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Workers lists the present workers in the order of their names, after one.
-func (n *Namespace) Workers(ctx context.Context, after string, limit int) ([]WorkerInfo, error) {
-	if limit <= 0 || limit > MaxPage {
-		limit = MaxPage
-	}
-	return call(ctx, n, normal, func(w *writer) ([]WorkerInfo, error) {
-		var all []WorkerInfo
-		for _, row := range w.state.Workers(after, limit) {
-			all = append(all, w.workerInfo(&row))
-		}
-		return all, nil
-	})
-}
-
-// Worker is one worker by name.
-func (n *Namespace) Worker(ctx context.Context, name string) (WorkerInfo, error) {
-	return call(ctx, n, normal, func(w *writer) (WorkerInfo, error) {
-		row, ok := w.state.WorkerNamed(name)
-		if !ok {
-			return WorkerInfo{}, job.Errorf(job.NotFound, "no worker is called %q", name)
-		}
-		return w.workerInfo(&row), nil
-	})
-}
-
-func (w *writer) workerInfo(row *queue.WorkerInfo) WorkerInfo {
-	i := WorkerInfo{Worker: row.Worker, ID: row.ID, Heard: row.Heard.Std(), Held: row.Held}
-	s := w.sessions[row.ID]
-	i.Connected = s != nil || !row.Agent && !row.Silent
-	i.Draining = row.Drained || s != nil && s.draining
-	if row.Agent {
-		i.Free = row.Capacity.Clone()
-		for _, h := range w.state.Held(row.ID) {
-			if shape, ok := w.state.Shape(h.Shape); ok && h.State != job.Reserved {
-				i.Free.Sub(shape.Needs)
-			}
-		}
-	}
-	return i
 }
 
 // PutBlob stores content (a captured environment) under its digest, once.

@@ -28,6 +28,12 @@ type Namespace struct {
 	lastUse atomic.Int64 // monotonic nanoseconds of the engine's clock
 
 	tails tails
+	// follows says which queue another one feeds (Then), by name: guesses for what
+	// is made ready off the writer.
+	follows sync.Map
+	// background is work that goes on beside the writer, through its inbox; it
+	// ends soon when that is closed.
+	background sync.WaitGroup
 
 	stopOnce sync.Once
 	stopped  chan struct{} // closed when the writer has ended

@@ -3,35 +3,142 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/queue"
 )
 
 // Report processes a batch of news of attempts from a pulling worker. Each is
-// answered by itself: a refused one does not hinder the others.
+// answered by itself: a refused one does not hinder the others. What a completion
+// makes for the queue that follows commits with it.
 func (n *Namespace) Report(ctx context.Context, worker string, reports []Report) ([]ReportAnswer, error) {
-	outputs, err := prepareOutputs(reports)
-	if err != nil {
+	p := &reporting{ns: n, worker: worker, reports: reports, answers: make([]ReportAnswer, len(reports))}
+	if err := p.check(); err != nil {
 		return nil, err
 	}
-	answers, err := call(ctx, n, urgent, func(w *writer) ([]ReportAnswer, error) {
-		if id, ok := w.state.WorkerNamed(worker); ok {
-			_ = w.state.Heard(id.ID)
-		}
-		answers := make([]ReportAnswer, len(reports))
-		for i := range reports {
-			answers[i] = w.report(&reports[i], outputs[i])
-		}
-		return answers, nil
-	})
-	if err != nil {
-		return nil, err
+	todo := make([]int, len(reports))
+	for i := range todo {
+		todo[i] = i
 	}
-	for i := range answers {
-		n.checkHistory(&reports[i], &answers[i])
+	for range maxAddRounds {
+		left, err := call(ctx, n, urgent, func(w *writer) ([]int, error) { return p.turn(w, todo), nil })
+		if err != nil {
+			return nil, err
+		}
+		if todo = p.prepare(left); len(todo) == 0 {
+			break
+		}
 	}
-	return answers, nil
+	for _, i := range todo {
+		p.answers[i].Err = job.Errorf(job.Unavailable, "the jobs that it adds keep being changed by others meanwhile; report it again")
+	}
+	for i := range p.answers {
+		n.checkHistory(&reports[i], &p.answers[i])
+	}
+	return p.answers, nil
+}
+
+// reporting is a batch of reports under way.
+type reporting struct {
+	ns      *Namespace
+	worker  string
+	reports []Report
+	answers []ReportAnswer
+	// own are data of attempts, as they are stored; completions are those that feed
+	// other queues. Both are by index, and rare.
+	own         map[int][]byte
+	completions map[int]*completion
+}
+
+// check refuses what is wrong in itself, and makes ready what the reports bring.
+func (p *reporting) check() error {
+	for i := range p.reports {
+		r := &p.reports[i]
+		if len(r.Data) > job.MaxData {
+			return job.Errorf(job.Invalid, "report on attempt %v: data of %d bytes; at most %d", r.Attempt, len(r.Data), job.MaxData)
+		}
+		if r.Kind == ReportRenew && r.Data != nil {
+			body, err := ownData(r.Data)
+			if err != nil {
+				return err
+			}
+			if p.own == nil {
+				p.own = map[int][]byte{}
+			}
+			p.own[i] = body
+		}
+		if len(r.Outputs) > 0 && r.Kind == ReportComplete {
+			fed, err := p.ns.feedJobs(r.Outputs)
+			if err != nil {
+				return job.Wrap(err, "output of attempt", r.Attempt.String())
+			}
+			p.completes(i, &completion{explicit: true, fed: fed})
+		}
+	}
+	return nil
+}
+
+func (p *reporting) completes(i int, c *completion) {
+	if p.completions == nil {
+		p.completions = map[int]*completion{}
+	}
+	p.completions[i] = c
+}
+
+// turn does reports on the writer; left are those that need something read first.
+func (p *reporting) turn(w *writer, todo []int) (left []int) {
+	if id, ok := w.state.WorkerNamed(p.worker); ok {
+		_ = w.state.Heard(id.ID)
+	}
+	for _, i := range todo {
+		r := &p.reports[i]
+		waits := slices.ContainsFunc(left, func(o int) bool { return p.reports[o].Seq == r.Seq }) // in order
+		if waits || !p.ready(w, i) {
+			left = append(left, i)
+			continue
+		}
+		if p.answers[i].Err != nil {
+			continue
+		}
+		p.answers[i] = w.report(r, p.own[i])
+		if c := p.completions[i]; c != nil && p.answers[i].Err == nil && !p.answers[i].repeated {
+			c.fed.add(w)
+		}
+	}
+	return left
+}
+
+// ready reports whether all is there that a report needs.
+func (p *reporting) ready(w *writer, i int) bool {
+	r := &p.reports[i]
+	if r.Kind != ReportComplete || p.completions[i] == nil && w.state.Then(r.Seq) == "" {
+		return true
+	}
+	l, ok := w.state.BySeq(r.Seq)
+	if !ok || l.Attempt != r.Attempt {
+		return true // it will be refused
+	}
+	if p.completions[i] == nil {
+		p.completes(i, &completion{given: r.Data})
+	}
+	ok, err := p.completions[i].ready(w, &l, l.GivenVersion)
+	p.answers[i].Err = err
+	return ok || err != nil
+}
+
+// prepare reads what reports need; those that cannot have it are answered.
+func (p *reporting) prepare(left []int) (todo []int) {
+	for _, i := range left {
+		if c := p.completions[i]; c != nil {
+			if err := c.prepare(p.ns); err != nil {
+				p.answers[i].Err = err
+				continue
+			}
+		}
+		todo = append(todo, i)
+	}
+	return todo
 }
 
 // report processes news from an agent; the answers go to its session.
@@ -57,37 +164,25 @@ func (w *writer) answer(s *Session, reports []Numbered) {
 	})
 }
 
-// prepareOutputs makes the jobs ready that completions feed to the next queue.
-func prepareOutputs(reports []Report) ([][]queue.Prepared, error) {
-	all := make([][]queue.Prepared, len(reports))
-	for i, r := range reports {
-		for _, j := range r.Outputs {
-			p, err := prepare(j)
-			if err != nil {
-				return nil, job.Wrap(err, "output of attempt", r.Attempt.String())
-			}
-			all[i] = append(all[i], p)
-		}
-	}
-	return all, nil
-}
-
-func (w *writer) report(r *Report, outputs []queue.Prepared) ReportAnswer {
+// report processes one report; own is the data that comes with a renewal, as it is
+// stored.
+func (w *writer) report(r *Report, own []byte) ReportAnswer {
 	switch r.Kind {
 	case ReportStart:
 		return renewed(w.state.Start(r.Ref, job.TimeOf(r.Started)))
 	case ReportRenew:
-		return renewed(w.state.Renew(r.Ref, r.Lease))
+		answer := renewed(w.state.Renew(r.Ref, r.Lease))
+		if own != nil && answer.Err == nil {
+			answer.Err = w.state.SetData(r.Ref, own)
+		}
+		return answer
 	}
 	ended, err := w.state.End(&queue.End{
 		Ref: r.Ref, How: how[r.Kind], Result: r.Result, Delay: r.Delay, Data: r.Data,
 		StartedAt: job.TimeOf(r.Started), EndedAt: job.TimeOf(r.Ended),
 	})
-	if err == nil && !ended.Repeated && len(outputs) > 0 {
-		w.state.Add(outputs, queue.AddOptions{Existing: job.ExistingReplace})
-	}
 	w.feed()
-	return ReportAnswer{State: ended.State, Due: ended.Due.Std(), Err: err}
+	return ReportAnswer{State: ended.State, Due: ended.Due.Std(), Err: err, repeated: ended.Repeated}
 }
 
 var how = map[ReportKind]queue.How{

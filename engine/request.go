@@ -131,14 +131,17 @@ type Report struct {
 	Ref
 	Kind   ReportKind
 	Result job.Result
-	// Data is the attempt's own document.
+	// Data is the attempt's own document. It comes with the end or with a renewal;
+	// the job's own stays as it is.
 	Data []byte
 	// Delay overrides the back-off of a release.
 	Delay *time.Duration
 	// Lease is the new length asked for by a renewal; zero keeps it.
 	Lease          time.Duration
 	Started, Ended time.Time
-	// Outputs are added to the queue that the job's queue feeds (Then).
+	// Outputs are added with a completion. Without them a job that carries data, in a
+	// queue that another one follows (Then), adds the "output" of its data to that
+	// (see job.Outputs).
 	Outputs []*job.Job
 }
 
@@ -150,6 +153,8 @@ type ReportAnswer struct {
 	// Due is when a released job is tried again.
 	Due time.Time
 	Err error
+
+	repeated bool
 }
 
 // Selector says which jobs a command is about: the keys, or all that match the

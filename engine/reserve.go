@@ -7,7 +7,6 @@ import (
 
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/queue"
-	"github.com/muster-queue/muster/schedule"
 )
 
 // MaxReserve is the most jobs one reserve is given.
@@ -24,6 +23,12 @@ type waiter struct {
 	// settled is closed when grants or err are decided and durable.
 	settled chan struct{}
 	over    bool // decided, on its way out
+	// waiting says that it is in the line of those that wait.
+	waiting bool
+	// need is the number of a finished job that must be read before the reserve can
+	// be decided, finished what was read.
+	need     uint64
+	finished *job.Finished
 }
 
 // waiters are the reserves that wait, in order of arrival; untried is how many
@@ -77,7 +82,31 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 	if len(q.grants) == 0 && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return n.fillGrants(q.grants)
+	return n.fillGrants(q.grants, r.OneQueue)
+}
+
+// submit hands the reserve to the writer, and again with what that needs to know
+// of history.
+func (n *Namespace) submit(ctx context.Context, q *waiter) error {
+	for range maxAddRounds {
+		need, err := call(ctx, n, normal, func(w *writer) (uint64, error) {
+			q.need = 0
+			err := w.reserve(q)
+			return q.need, err
+		})
+		if need == 0 || err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if f, err := n.store.Finished(need); err == nil {
+			q.finished = &f
+		} else if !job.IsKind(err, job.NotFound) {
+			return job.Wrap(err, "reserve for", q.request.Worker.Name)
+		}
+	}
+	return job.Errorf(job.Unavailable, "reserve: the job that a continuous queue would make keeps being changed by others; try again")
 }
 
 func checkReserve(r *ReserveRequest) error {
@@ -149,10 +178,7 @@ func (w *writer) reserve(q *waiter) error {
 	if w.state.Meta().Draining {
 		return job.ErrDraining
 	}
-	q.worker, _ = w.state.Join(r.Worker)
-	if err := w.state.Heard(q.worker); err != nil {
-		return err
-	}
+	q.worker = w.state.Meet(r.Worker)
 	if r.Session != "" {
 		if grants, known := w.state.RepeatReserve(r.Session, r.Sequence); known {
 			w.settle(q, grants)
@@ -163,13 +189,14 @@ func (w *writer) reserve(q *waiter) error {
 			return nil
 		}
 	}
-	if !w.idle() && w.tryReserve(q) {
+	if !w.idle() && w.tryReserve(q) || q.need != 0 {
 		return nil
 	}
 	if r.Wait == 0 {
 		w.settle(q, nil)
 		return nil
 	}
+	q.waiting = true
 	w.waiters.list = append(w.waiters.list, q)
 	return nil
 }
@@ -186,74 +213,13 @@ func (w *writer) settle(q *waiter, grants []queue.Grant) {
 	})
 }
 
-// tryReserve gives the reserve what there is; false if that is nothing.
-func (w *writer) tryReserve(q *waiter) bool {
-	r := q.request
-	if w.state.Drained(q.worker) {
-		return false
-	}
-	pull := schedule.Pull{Worker: q.worker, N: r.N, Command: r.Commands, Data: !r.Commands, Capacity: r.Capacity}
-	if !w.resolve(&pull, r) {
-		return false
-	}
-	placed, more := w.sched.Pull(w.state.Now(), pull)
-	w.more = w.more || more
-	grants := w.grant(placed, r.Lease)
-	if len(grants) == 0 {
-		return false
-	}
-	if r.Session != "" {
-		w.state.KeepReserve(r.Session, r.Sequence, grants)
-	}
-	w.settle(q, grants)
-	return true
-}
-
-// resolve turns the names of a reserve into numbers; false means that none of
-// the names exists, so that nothing can match.
-func (w *writer) resolve(p *schedule.Pull, r *ReserveRequest) bool {
-	for _, name := range r.Queues {
-		if q, ok := w.state.QueueNamed(name); ok {
-			p.Queues = append(p.Queues, job.QueueID(q.ID))
-		}
-	}
-	for _, name := range r.Groups {
-		if g, ok := w.state.GroupNamed(name); ok {
-			p.Groups = append(p.Groups, job.GroupID(g.ID))
-		}
-	}
-	for _, name := range r.Kinds {
-		if id, ok := w.state.KindNamed(name); ok {
-			p.Kinds = append(p.Kinds, id)
-		}
-	}
-	return (len(r.Queues) == 0 || len(p.Queues) > 0) &&
-		(len(r.Groups) == 0 || len(p.Groups) > 0) &&
-		(len(r.Kinds) == 0 || len(p.Kinds) > 0)
-}
-
-// grant turns placements into attempts. One that cannot be granted any more is
-// taken back from the scheduler.
-func (w *writer) grant(placed []schedule.Placement, lease time.Duration) []queue.Grant {
-	grants := make([]queue.Grant, 0, len(placed))
-	for _, p := range placed {
-		if g, ok := w.state.Grant(p.Seq, p.Worker, lease, p.Prefetched); ok {
-			grants = append(grants, g)
-			continue
-		}
-		w.sched.Release(p.Seq)
-		if l, ok := w.state.BySeq(p.Seq); ok && l.State == job.Ready {
-			w.sched.Push(l.Shape, schedule.Item{Seq: l.Seq, Priority: l.Priority, Place: l.Place, Group: l.Group})
-		}
-	}
-	w.feed()
-	return grants
-}
-
 // serveWaiters tries the waiting reserves after something became ready, a part
 // of them in each turn.
 func (w *writer) serveWaiters() {
 	list := w.waiters.list
+	if len(list) > 0 && !w.idle() && w.state.Arisen() {
+		w.fresh = true
+	}
 	if w.fresh {
 		w.waiters.untried = len(list)
 	}
@@ -279,8 +245,8 @@ func (w *writer) idle() bool {
 	return m.Paused || m.Draining
 }
 
-// fillGrants reads the descriptions of granted jobs.
-func (n *Namespace) fillGrants(granted []queue.Grant) ([]Grant, error) {
+// fillGrants reads the descriptions of granted jobs; opened ones have them decoded.
+func (n *Namespace) fillGrants(granted []queue.Grant, open bool) ([]Grant, error) {
 	refs := make([]job.PayloadRef, len(granted))
 	for i, g := range granted {
 		refs[i] = job.PayloadRef{Seq: g.Seq, Version: g.Version}
@@ -301,6 +267,11 @@ func (n *Namespace) fillGrants(granted []queue.Grant) ([]Grant, error) {
 			Seq: g.Seq, Attempt: g.Attempt, Number: g.Number, Body: bodies[i],
 			Lease: g.Lease, Deadline: g.Deadline.Std(),
 		})
+		if open {
+			if err := grants[len(grants)-1].open(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return grants, nil
 }

@@ -70,7 +70,6 @@ func (o *Orders) empty() bool {
 // Assignment is a job for an agent.
 type Assignment struct {
 	Grant
-	Queue string
 	// Prefetched jobs wait at the agent for resources to become free.
 	Prefetched bool
 	// Needs and Time are what was set aside for it.

@@ -4,25 +4,59 @@ import (
 	"context"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
 )
 
-// Announce makes a pulling worker known before it asks for jobs, or says that it
-// leaves; what it holds keeps its leases.
+// Announce makes a pulling worker known with all it says of itself, until
+// a.Expires, or says that it leaves; what it holds keeps its leases. It is
+// remembered for a while after it expired, left, or was heard of last. Asking for
+// jobs needs no announcement. Errors: Invalid; NotFound for an unknown one that
+// leaves.
 func (n *Namespace) Announce(ctx context.Context, a job.Worker, leaves bool) error {
+	if err := checkWorker(&a); err != nil {
+		return err
+	}
 	_, err := call(ctx, n, urgent, func(w *writer) (struct{}, error) {
 		if !leaves {
-			id, _ := w.state.Join(a)
-			return struct{}{}, w.state.Heard(id)
+			w.state.Join(a)
+			return struct{}{}, nil
 		}
 		row, ok := w.state.WorkerNamed(a.Name)
 		if !ok {
-			return struct{}{}, job.Errorf(job.NotFound, "no worker is called %q", a.Name)
+			return struct{}{}, errNoWorker(a.Name)
 		}
 		w.state.Leave(row.ID)
 		w.feed()
 		return struct{}{}, nil
 	})
 	return err
+}
+
+// maxWorkerData bounds what a worker says of itself.
+const maxWorkerData = job.MaxJob
+
+func checkWorker(a *job.Worker) error {
+	if err := job.CheckName("worker", a.Name); err != nil {
+		return err
+	}
+	if len(a.Parent) > job.MaxName || len(a.Mode) > job.MaxName {
+		return job.Errorf(job.Invalid, "worker %s: its parent and mode have at most %d bytes each", a.Name, job.MaxName)
+	}
+	if len(a.Data) > maxWorkerData {
+		return job.Errorf(job.Invalid, "worker %s: data of %d bytes; at most %d", a.Name, len(a.Data), maxWorkerData)
+	}
+	return nil
+}
+
+func errNoWorker(name string) error { return job.Errorf(job.NotFound, "no worker is called %q", name) }
+
+// meet is the number of a worker who asks for a job by name, made known if it is
+// not; zero for nobody.
+func (w *writer) meet(name string) job.WorkerID {
+	if name == "" {
+		return 0
+	}
+	return w.state.Meet(job.Worker{Name: name})
 }
 
 // DrainWorker gives a worker no more jobs, or (on false) jobs again. What it has
@@ -32,7 +66,7 @@ func (n *Namespace) DrainWorker(ctx context.Context, name string, on bool) error
 	_, err := call(ctx, n, urgent, func(w *writer) (struct{}, error) {
 		row, ok := w.state.WorkerNamed(name)
 		if !ok {
-			return struct{}{}, job.Errorf(job.NotFound, "no worker is called %q", name)
+			return struct{}{}, errNoWorker(name)
 		}
 		if err := w.state.DrainWorker(row.ID, on); err != nil {
 			return struct{}{}, err
@@ -44,4 +78,47 @@ func (n *Namespace) DrainWorker(ctx context.Context, name string, on bool) error
 		return struct{}{}, nil
 	})
 	return err
+}
+
+// Workers lists workers in the order of their names. What it costs does not depend
+// on workers that are not asked for.
+func (n *Namespace) Workers(ctx context.Context, r WorkersRequest) ([]WorkerInfo, error) {
+	if r.Limit <= 0 || r.Limit > MaxPage {
+		r.Limit = MaxPage
+	}
+	filter := queue.WorkerFilter{Parent: r.Parent, Active: r.Active, Left: r.All}
+	return call(ctx, n, normal, func(w *writer) ([]WorkerInfo, error) {
+		var all []WorkerInfo
+		for _, row := range w.state.Workers(filter, r.After, r.Limit) {
+			all = append(all, w.workerInfo(&row))
+		}
+		return all, nil
+	})
+}
+
+// Worker is one worker by name.
+func (n *Namespace) Worker(ctx context.Context, name string) (WorkerInfo, error) {
+	return call(ctx, n, normal, func(w *writer) (WorkerInfo, error) {
+		row, ok := w.state.WorkerNamed(name)
+		if !ok {
+			return WorkerInfo{}, errNoWorker(name)
+		}
+		return w.workerInfo(&row), nil
+	})
+}
+
+func (w *writer) workerInfo(row *queue.WorkerInfo) WorkerInfo {
+	i := WorkerInfo{Worker: row.Worker, ID: row.ID, Heard: row.Heard.Std(), Held: row.Held, Active: row.Active, Left: row.Left}
+	s := w.sessions[row.ID]
+	i.Connected = s != nil || !row.Agent && !row.Silent && !row.Left
+	i.Draining = row.Drained || s != nil && s.draining
+	if row.Agent {
+		i.Free = row.Capacity.Clone()
+		for _, h := range w.state.Held(row.ID) {
+			if shape, ok := w.state.Shape(h.Shape); ok && h.State != job.Reserved {
+				i.Free.Sub(shape.Needs)
+			}
+		}
+	}
+	return i
 }

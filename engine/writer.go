@@ -30,6 +30,7 @@ type writer struct {
 
 	sessions map[job.WorkerID]*Session
 	waiters  waiters
+	pruning  pruning
 	sizes    sizeCheck
 	// freed is closed, and another made, when locks were released.
 	freed chan struct{}
@@ -105,6 +106,7 @@ func (w *writer) nextTime() (job.Time, bool) {
 		}
 	}
 	earlier(w.sizes.next())
+	earlier(w.pruning.next, w.pruning.next != 0)
 	if w.waiters.len() > 0 {
 		earlier(w.state.NextIdle())
 	}
@@ -138,6 +140,7 @@ func (w *writer) turn() {
 	w.serveWaiters()
 	w.place()
 	w.checkSizes(now)
+	w.checkPrune(now)
 	w.sendOrders()
 	w.commit()
 }
@@ -332,6 +335,7 @@ func (w *writer) finish() {
 		s.end(job.ErrClosed)
 	}
 	w.waiters.failAll(job.ErrClosed)
+	w.ns.background.Wait()
 	if err := w.ns.store.Close(); err != nil {
 		w.log.Error("closing a namespace", "namespace", w.ns.name, "err", err)
 	}
@@ -362,6 +366,11 @@ func (w *writer) feedOne(f *queue.Feed) {
 		w.sched.DropShape(f.Shape)
 	case queue.FeedSetQueue:
 		def, _ := w.state.Queue(f.Queue)
+		if def.Then != "" {
+			w.ns.follows.Store(def.Name, def.Then)
+		} else {
+			w.ns.follows.Delete(def.Name)
+		}
 		w.sched.SetQueue(f.Queue, schedule.QueueSettings{
 			Priority: def.Priority, Paused: def.Paused, MaxRunning: def.MaxRunning, ByKey: def.Order == job.OrderKey, Weight: def.Weight,
 		})

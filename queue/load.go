@@ -174,6 +174,7 @@ func (s *State) loadedWorker(slot uint32, w *worker) {
 		s.feedJob(FeedHold, r)
 		i = t.next
 	}
+	s.activate(slot, w)
 	s.wake(slot, w)
 }
 

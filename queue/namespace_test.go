@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -145,15 +146,15 @@ func TestQueues(t *testing.T) {
 	if _, err := f.DeleteQueue("q", false, 100); job.KindOf(err) != job.Conflict {
 		t.Fatal(err)
 	}
-	if _, err := f.DeleteQueue("q", true, 100); job.KindOf(err) != job.Conflict {
-		t.Fatalf("with history: %v", err)
-	}
-	p := f.prepared(func() job.Job { j := command("0"); j.Queue = "q"; return j }())
-	f.do(f.DeleteFinished(p.Finished))
 	more, err := f.DeleteQueue("q", true, 2)
 	if f.do(err); !more {
 		t.Fatal("four jobs are deleted by looking at two")
 	}
+	if _, err := f.DeleteQueue("q", true, 100); !errors.Is(err, ErrFinishedLeft) {
+		t.Fatalf("with history: %v", err)
+	}
+	p := f.prepared(func() job.Job { j := command("0"); j.Queue = "q"; return j }())
+	f.do(f.DeleteFinished(p.Finished))
 	if _, err = f.DeleteQueue("q", true, 100); job.KindOf(err) != job.Conflict {
 		t.Fatalf("while a worker holds one: %v", err)
 	}

@@ -24,6 +24,20 @@ func (s *State) Lookup(d job.Digest) (job.Live, bool) {
 // BySeq finds a live job by its number.
 func (s *State) BySeq(seq job.Seq) (job.Live, bool) { return s.visible(s.bySeq.find(seq)) }
 
+// Then is the queue that the completion of a live job with data may feed; empty if
+// none.
+func (s *State) Then(seq job.Seq) string {
+	slot := s.bySeq.find(seq)
+	if slot == 0 {
+		return ""
+	}
+	r := s.recs.at(slot)
+	if r.flags&job.FlagCommand != 0 {
+		return ""
+	}
+	return s.shapes.rows[r.shape].queue.Def.Then
+}
+
 func (s *State) visible(slot uint32) (l job.Live, ok bool) {
 	if slot == 0 || s.recs.at(slot).ghost() {
 		return l, false

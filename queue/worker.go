@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,13 +20,16 @@ type worker struct {
 	// something: Config.Silence, or the shortest lease it holds.
 	quiet  time.Duration
 	silent bool // and what it runs is lost
-	left   bool // and its row is kept only for the jobs that name it
+	active bool // in State.active
 	dirty  bool
-	timer  int32
-	first  uint32 // tries it holds, a list
-	held   int
-	lost   int // of them, jobs in state lost
-	refs   int // live jobs whose last attempt was its
+	// forgotten: its row is kept only for the jobs that name it.
+	forgotten bool
+
+	timer int32
+	first uint32 // tries it holds, a list
+	held  int
+	lost  int // of them, jobs in state lost
+	refs  int // live jobs whose last attempt was its
 }
 
 // WorkerInfo is a worker and how it is.
@@ -35,6 +40,8 @@ type WorkerInfo struct {
 	Silent bool
 	// Held is how many attempts it holds.
 	Held int
+	// Active: its last announcement has not expired, and it has not left.
+	Active bool
 }
 
 func (s *State) putWorker(w *worker) uint32 {
@@ -43,6 +50,7 @@ func (s *State) putWorker(w *worker) uint32 {
 		s.rename(w) // a namesake that is loaded later is the newer one
 	}
 	s.workNames.put(w.Name)
+	s.children.put(w.Parent, w.Name)
 	return s.workers.put(w.ID, w.key, w)
 }
 
@@ -67,6 +75,7 @@ func (s *State) Join(row job.Worker) (job.WorkerID, []job.WorkerID) {
 	var w *worker
 	if known {
 		w = s.workers.rows[slot]
+		s.children.move(w.Name, w.Parent, row.Parent)
 		w.Worker = row
 	} else {
 		w = &worker{WorkerRow: job.WorkerRow{ID: s.meta.NextWorker, Worker: row}}
@@ -74,9 +83,42 @@ func (s *State) Join(row job.Worker) (job.WorkerID, []job.WorkerID) {
 		slot = s.putWorker(w)
 	}
 	s.dirtyWorker(w)
-	w.left = false
+	w.forgotten, w.Left = false, false
+	s.activate(slot, w)
 	s.hear(slot, w)
 	return w.ID, s.earlier(w)
+}
+
+// Meet makes a worker known that asks for work, or says that it was heard. What it
+// announced stays as it is; only what it says about itself now is taken over.
+func (s *State) Meet(row job.Worker) job.WorkerID {
+	slot, known := s.workers.byKey[row.Name]
+	if !known || s.workers.rows[slot].Agent {
+		id, _ := s.Join(row)
+		return id
+	}
+	w := s.workers.rows[slot]
+	if w.update(&row) || w.forgotten || w.Left {
+		w.forgotten, w.Left = false, false
+		s.dirtyWorker(w)
+	}
+	s.hear(slot, w)
+	return w.ID
+}
+
+// update takes over what is said in row; it reports whether that is new.
+func (w *worker) update(row *job.Worker) (changed bool) {
+	set := func(differs bool, do func()) {
+		if differs {
+			do()
+			changed = true
+		}
+	}
+	set(row.Host != "" && row.Host != w.Host, func() { w.Host = row.Host })
+	set(row.Pid != 0 && row.Pid != w.Pid, func() { w.Pid = row.Pid })
+	set(row.Labels != nil && !slices.Equal(row.Labels, w.Labels), func() { w.Labels = row.Labels })
+	set(row.Capacity != nil && !maps.Equal(row.Capacity, w.Capacity), func() { w.Capacity = row.Capacity })
+	return changed
 }
 
 func (s *State) dirtyWorker(w *worker) {
@@ -93,7 +135,7 @@ func (s *State) earlier(w *worker) []job.WorkerID {
 		return nil
 	}
 	for _, o := range s.workers.rows {
-		if o != nil && o != w && o.ID < w.ID && o.SameMachine(&w.Worker) && (o.held > 0 || !o.left) {
+		if o != nil && o != w && o.ID < w.ID && o.SameMachine(&w.Worker) && (o.held > 0 || !o.forgotten) {
 			ids = append(ids, o.ID)
 		}
 	}
@@ -103,7 +145,7 @@ func (s *State) earlier(w *worker) []job.WorkerID {
 // workerAt is a worker that has not left.
 func (s *State) workerAt(id job.WorkerID) (uint32, *worker, error) {
 	slot, ok := s.workers.byID[id]
-	if !ok || s.workers.rows[slot].left && s.workers.rows[slot].held == 0 {
+	if !ok || s.workers.rows[slot].forgotten && s.workers.rows[slot].held == 0 {
 		return 0, nil, job.Errorf(job.NotFound, "worker %d is not known; it must join again", id)
 	}
 	return slot, s.workers.rows[slot], nil
@@ -185,16 +227,29 @@ func (s *State) Supersede(id job.WorkerID) error {
 	return nil
 }
 
-// Leave says that the worker is gone for good. Attempts it holds keep their leases.
+// Leave says that the worker is gone. Attempts it holds keep their leases. An agent
+// is forgotten; a pulling worker is remembered for a while.
 func (s *State) Leave(id job.WorkerID) {
-	if slot, ok := s.workers.byID[id]; ok {
-		s.leaves(slot, s.workers.rows[slot])
+	slot, ok := s.workers.byID[id]
+	if !ok {
+		return
 	}
+	w := s.workers.rows[slot]
+	if w.Agent {
+		s.leaves(slot, w)
+		return
+	}
+	w.Left, w.Drained, w.Expires = true, false, time.Time{}
+	s.activate(slot, w)
+	s.dirtyWorker(w)
+	s.wake(slot, w)
+	s.feed(Feed{Op: FeedDropWorker, Worker: w.ID})
 }
 
 func (s *State) leaves(slot uint32, w *worker) {
-	if !w.left {
-		w.left = true
+	if !w.forgotten {
+		w.forgotten = true
+		s.activate(slot, w)
 		if w.Drained {
 			w.Drained = false
 			s.dirtyWorker(w)
@@ -213,13 +268,14 @@ func (s *State) workerUnref(slot uint32) {
 
 // dropWorker forgets a worker that left and that no live job names.
 func (s *State) dropWorker(slot uint32, w *worker) {
-	if slot == 0 || !w.left || w.refs > 0 {
+	if slot == 0 || !w.forgotten || w.refs > 0 {
 		return
 	}
 	s.wakeups.remove(w.timer)
 	w.dirty = false
 	if s.workers.byKey[w.Name] == slot {
 		s.workNames.remove(w.Name)
+		s.children.remove(w.Parent, w.Name)
 	}
 	s.workers.remove(w.ID, w.key)
 	s.turn.goneWorkers = append(s.turn.goneWorkers, job.WorkerRow{ID: w.ID, Gone: true})
@@ -233,8 +289,8 @@ func (w *worker) noteLease(lease, silence time.Duration) {
 	w.quiet = min(w.quiet, lease+margin(lease))
 }
 
-// wake sets the worker's timer: for its silence while it holds something, else
-// for forgetting it.
+// wake sets the worker's timer: for the end of its being active, for its silence
+// while it holds something, else for forgetting it.
 func (s *State) wake(slot uint32, w *worker) {
 	at, any := s.wakeAt(w)
 	switch {
@@ -247,19 +303,26 @@ func (s *State) wake(slot uint32, w *worker) {
 }
 
 func (s *State) wakeAt(w *worker) (at job.Time, any bool) {
+	expires := job.TimeOf(w.Expires)
 	switch {
-	case w.held == 0 && !w.left:
-		return w.heard.Add(s.deaf + s.cfg.WorkerKeep), true
-	case w.held > 0 && w.Agent && !w.silent:
-		return w.heard.Add(s.deaf + w.quiet), true
+	case w.active:
+		at, any = expires, true
+	case w.held == 0 && !w.forgotten:
+		at, any = max(w.heard.Add(s.deaf), expires).Add(s.cfg.WorkerKeep), true
 	}
-	return 0, false
+	if w.held > 0 && w.Agent && !w.silent {
+		if silent := w.heard.Add(s.deaf + w.quiet); !any || silent < at {
+			at, any = silent, true
+		}
+	}
+	return at, any
 }
 
 // woken does what a worker's timer asks for.
 func (s *State) woken(slot uint32) {
 	w := s.workers.rows[slot]
 	s.wakeups.remove(w.timer)
+	s.activate(slot, w)
 	if at, any := s.wakeAt(w); any && at <= s.now {
 		if w.held > 0 {
 			s.fall(w)
@@ -272,7 +335,7 @@ func (s *State) woken(slot uint32) {
 }
 
 func (s *State) info(w *worker) WorkerInfo {
-	return WorkerInfo{WorkerRow: w.WorkerRow, Heard: w.heard.Add(s.deaf), Silent: w.silent, Held: w.held}
+	return WorkerInfo{WorkerRow: w.WorkerRow, Heard: w.heard.Add(s.deaf), Silent: w.silent, Held: w.held, Active: w.active}
 }
 
 // Worker is the worker of a number.
@@ -281,33 +344,6 @@ func (s *State) Worker(id job.WorkerID) (WorkerInfo, bool) {
 		return s.info(w), true
 	}
 	return WorkerInfo{}, false
-}
-
-// WorkerNamed finds a worker by name.
-func (s *State) WorkerNamed(name string) (WorkerInfo, bool) {
-	if slot, ok := s.workers.byKey[name]; ok && !s.workers.rows[slot].left {
-		return s.info(s.workers.rows[slot]), true
-	}
-	return WorkerInfo{}, false
-}
-
-// Workers lists at most limit workers by name, those after the name after. Those
-// that left are not listed.
-func (s *State) Workers(after string, limit int) []WorkerInfo {
-	var list []WorkerInfo
-	for len(list) < limit {
-		page := s.workNames.after(after, limit-len(list))
-		if len(page) == 0 {
-			break
-		}
-		for _, name := range page {
-			if w, ok := s.WorkerNamed(name); ok {
-				list = append(list, w)
-			}
-		}
-		after = page[len(page)-1]
-	}
-	return list
 }
 
 // HeldJob is a held attempt.

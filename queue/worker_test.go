@@ -27,7 +27,7 @@ func TestWorkers(t *testing.T) {
 		t.Fatal("forgotten too early")
 	}
 	f.pass(2 * time.Minute)
-	if l := f.Workers("", 10); len(l) != 0 {
+	if l := f.Workers(WorkerFilter{}, "", 10); len(l) != 0 {
 		t.Fatalf("not forgotten: %+v", l)
 	}
 	f.commit()
@@ -50,7 +50,7 @@ func TestWorkers(t *testing.T) {
 	if _, ok := f.Grant(seq, id, 0, false); ok {
 		t.Fatal("granted to a worker that left")
 	}
-	if len(f.Workers("", 10)) != 0 {
+	if len(f.Workers(WorkerFilter{}, "", 10)) != 0 {
 		t.Fatal("listed after it left")
 	}
 	if back, _ := f.Join(job.Worker{Name: "puller"}); back != id {
@@ -69,7 +69,7 @@ func TestLostAgentIsForgotten(t *testing.T) {
 	f.pass(5*time.Minute + 3*time.Second)
 	f.want(1, job.Ready)
 	f.pass(time.Hour)
-	if l := f.Workers("", 9); len(l) != 0 {
+	if l := f.Workers(WorkerFilter{}, "", 9); len(l) != 0 {
 		t.Fatalf("still known: %+v", l)
 	}
 }

@@ -94,7 +94,7 @@ func census(ctx context.Context, ns *engine.Namespace, m *v1.NamespaceInfo) (err
 func countWorkers(ctx context.Context, ns *engine.Namespace) (int64, error) {
 	present := int64(0)
 	_, err := countNames(func(after string) ([]string, error) {
-		list, err := ns.Workers(ctx, after, engine.MaxPage)
+		list, err := ns.Workers(ctx, engine.WorkersRequest{After: after})
 		for i := range list {
 			if list[i].Connected {
 				present++

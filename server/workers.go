@@ -37,7 +37,7 @@ func (s *workersService) ListWorkers(ctx context.Context, m *v1.ListWorkersReque
 	if err != nil {
 		return nil, err
 	}
-	list, err := ns.Workers(ctx, after, size)
+	list, err := ns.Workers(ctx, engine.WorkersRequest{After: after, Limit: size})
 	if err != nil {
 		return nil, err
 	}

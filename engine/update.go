@@ -1,0 +1,403 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
+)
+
+// Target is the state that an Update asks for.
+type Target uint8
+
+// The targets of an Update.
+const (
+	// TargetNone: no other state; data or lease change.
+	TargetNone Target = iota
+	// TargetReady: available to anybody; an attempt that holds the job ends as if
+	// its lease had, a complete or buried job is reopened.
+	TargetReady
+	// TargetRetry is TargetReady, but an attempt that holds the job gives it back
+	// of its own accord, and the job waits for Delay.
+	TargetRetry
+	// TargetHeld: held; an attempt is made where there is none.
+	TargetHeld
+	// TargetComplete and TargetFailed: ended; an attempt is made where there is
+	// none.
+	TargetComplete
+	TargetFailed
+	numTargets
+)
+
+// UpdateRequest changes one job that carries data, as programs do that name no
+// attempt: the one that holds it is meant, whoever has it, else the job itself.
+type UpdateRequest struct {
+	Queue string
+	Key   job.Key
+	// Attempt, if not zero, is the one that is meant: nothing is changed unless it
+	// is still the job's newest.
+	Attempt job.AttemptID
+	To      Target
+	// Lease is the lease's new length, from now; nil leaves it alone, zero means as
+	// long as before, and a negative one ends it now.
+	Lease *time.Duration
+	// Data takes the place of the attempt's data, or, where no attempt is or was
+	// meant, of the job's; nil keeps it. A document of its own is a map in CBOR.
+	Data []byte
+	// Delay, with TargetRetry, is how long the job may not be started.
+	Delay time.Duration
+	// Worker is whose an attempt is that has to be made; empty: nobody's.
+	Worker string
+}
+
+// UpdateResult is the answer to an UpdateRequest.
+type UpdateResult struct {
+	// Changed is false when there was nothing to do.
+	Changed bool
+	// State is the job's state after it, Attempt its newest attempt.
+	State   job.State
+	Attempt job.AttemptID
+}
+
+// Update changes a job of a queue in the way that Coordinate's clients do, in one
+// commit. What is possible depends on the job's state:
+//
+//	            none             ready, retry  held      complete     failed
+//	available   job's data       job's data    attempt   attempt, end attempt, end
+//	held        lease, data      ends          as none   end          end
+//	complete    -                reopened      Conflict  -            -
+//	buried      -                reopened      Conflict  end          -
+//
+// (-: nothing to do). With an attempt given, one whose lease has ended may renew it
+// (rescue) or end as long as no other attempt was made.
+//
+// Errors: job.ErrNoQueue; job.ErrNoJob; job.ErrLostLease when the attempt given is
+// not the newest; Conflict for what the table forbids and when the attempt given
+// has ended otherwise ("not pending"); Invalid.
+func (n *Namespace) Update(ctx context.Context, r UpdateRequest) (UpdateResult, error) {
+	u, err := newUpdating(n, &r)
+	if err != nil {
+		return UpdateResult{}, err
+	}
+	result, err := u.run(ctx)
+	return result, job.Wrap(err, "update job", JobID{Queue: r.Queue, Key: r.Key}.String())
+}
+
+// updating is an update under way. Its turn on the writer either does it, or says
+// what must be read before, off the writer.
+type updating struct {
+	*UpdateRequest
+	ns     *Namespace
+	digest job.Digest
+	// own is Data as an attempt's payload.
+	own []byte
+	completion
+	// missing is what must be read before the next turn; it reports whether result
+	// is the answer already.
+	missing func() (done bool, err error)
+	result  UpdateResult
+
+	// What was read: the job as it was then, and its new description, or the data
+	// of the attempt that buried it.
+	seen      job.Live
+	described *queue.Prepared
+	buried    []byte
+	loads     uint64
+}
+
+func newUpdating(n *Namespace, r *UpdateRequest) (*updating, error) {
+	r.Queue = cmp.Or(r.Queue, job.DefaultQueue)
+	u := &updating{UpdateRequest: r, ns: n, digest: job.DigestOf(r.Queue, r.Key), completion: completion{given: r.Data}}
+	switch {
+	case r.To >= numTargets:
+		return nil, job.Errorf(job.Invalid, "update: target %d is unknown", r.To)
+	case len(r.Data) > job.MaxData:
+		return nil, job.Errorf(job.Invalid, "update: data of %d bytes; at most %d", len(r.Data), job.MaxData)
+	case r.Lease != nil && *r.Lease > job.MaxLease:
+		return nil, job.Errorf(job.Invalid, "update: a lease of %v; at most %v", *r.Lease, job.MaxLease)
+	case r.Delay < 0 || r.Delay > job.MaxTime:
+		return nil, job.Errorf(job.Invalid, "update: a delay of %v; it must be positive and at most ten years", r.Delay)
+	case r.Worker != "":
+		if err := job.CheckName("worker", r.Worker); err != nil {
+			return nil, err
+		}
+	}
+	if r.Data == nil {
+		return u, nil
+	}
+	var err error
+	u.own, err = ownData(r.Data)
+	return u, err
+}
+
+// ownData is an attempt's data as it is stored.
+func ownData(data []byte) ([]byte, error) { return job.Encode(nil, &job.Job{Data: data}) }
+
+func (u *updating) run(ctx context.Context) (UpdateResult, error) {
+	if err := u.expect(); err != nil {
+		return UpdateResult{}, err
+	}
+	for range maxAddRounds {
+		u.missing = nil
+		result, err := callSized(ctx, u.ns, urgent, int64(len(u.own)+len(u.Data)), true, u.turn)
+		if err != nil || u.missing == nil {
+			return result, err
+		}
+		if done, err := u.missing(); err != nil || done {
+			return u.result, err
+		}
+	}
+	return UpdateResult{}, job.Errorf(job.Unavailable, "it keeps being changed by others meanwhile; try again")
+}
+
+// expect makes ready what a completion is likely to feed, so that one turn is
+// enough.
+func (u *updating) expect() error {
+	then, ok := u.ns.follows.Load(u.Queue)
+	if u.To != TargetComplete || u.Data == nil || !ok {
+		return nil
+	}
+	u.target, u.source = then.(string), source{given: true}
+	return u.prepare(u.ns)
+}
+
+// turn is the update's turn on the writer.
+func (u *updating) turn(w *writer) (UpdateResult, error) {
+	if _, ok := w.state.QueueNamed(u.Queue); !ok {
+		return UpdateResult{}, job.ErrNoQueue
+	}
+	l, live := w.state.Lookup(u.digest)
+	if !live {
+		return u.inHistory(w)
+	}
+	if l.Flags&job.FlagCommand != 0 {
+		return UpdateResult{}, errCommand
+	}
+	if w.state.Settle(l.Seq); l.State.Held() {
+		l, _ = w.state.BySeq(l.Seq)
+	}
+	if !u.Attempt.IsZero() && l.Attempt != u.Attempt {
+		return UpdateResult{}, job.ErrLostLease
+	}
+	changed, err := u.live(w, &l)
+	w.feed()
+	if err != nil || u.missing != nil {
+		return UpdateResult{}, err
+	}
+	return w.updated(&l, changed), nil
+}
+
+var errCommand = job.Errorf(job.Conflict, "it is a command, which only its agent reports on; cancel or kick it")
+
+// updated is the answer about a job that was live.
+func (w *writer) updated(l *job.Live, changed bool) UpdateResult {
+	if now, ok := w.state.BySeq(l.Seq); ok {
+		return UpdateResult{Changed: changed, State: now.State, Attempt: now.Attempt}
+	}
+	r := UpdateResult{Changed: changed, State: job.Complete, Attempt: l.Attempt}
+	for _, e := range w.state.Events() {
+		if e.Seq == l.Seq {
+			r.Attempt = e.Attempt
+		}
+	}
+	return r
+}
+
+// live changes a live job.
+func (u *updating) live(w *writer, l *job.Live) (changed bool, err error) {
+	switch {
+	case l.State.Held():
+		return u.held(w, l)
+	case !u.Attempt.IsZero():
+		return u.ended(w, l)
+	case l.State == job.Buried:
+		return u.failed(w, l)
+	}
+	return u.available(w, l)
+}
+
+// held changes a job that an attempt holds, or that attempt.
+func (u *updating) held(w *writer, l *job.Live) (changed bool, err error) {
+	ref := Ref{Seq: l.Seq, Attempt: l.Attempt}
+	switch u.To {
+	case TargetRetry:
+		return u.end(w, ref, queue.Released)
+	case TargetFailed:
+		return u.end(w, ref, queue.Failed)
+	case TargetComplete:
+		return u.complete(w, l, l.GivenVersion, func() (bool, error) { return u.end(w, ref, queue.Completed) })
+	}
+	if u.own != nil {
+		if err := w.state.SetData(ref, u.own); err != nil {
+			return false, err
+		}
+	}
+	if u.To == TargetReady || u.Lease != nil && *u.Lease < 0 {
+		return true, w.state.Lapse(l.Seq)
+	}
+	if u.Lease != nil {
+		_, err = w.state.Renew(ref, *u.Lease)
+	}
+	return err == nil, err
+}
+
+func (u *updating) end(w *writer, ref Ref, how queue.How) (changed bool, err error) {
+	e := &queue.End{Ref: ref, How: how, Data: u.Data}
+	if how == queue.Released {
+		e.Delay = &u.Delay
+	}
+	ended, err := w.state.End(e)
+	return err == nil && !ended.Repeated, err
+}
+
+// ended is about an attempt that was given and holds the job no more, but is its
+// newest.
+func (u *updating) ended(w *writer, l *job.Live) (changed bool, err error) {
+	ref := Ref{Seq: l.Seq, Attempt: l.Attempt}
+	expired := l.Outcome == job.OutcomeLost && l.State != job.Buried
+	switch {
+	case u.To == TargetReady, u.To == TargetNone && u.Lease != nil && *u.Lease < 0:
+		if l.State == job.Buried {
+			return true, w.state.Kick(l.Seq)
+		}
+		return false, nil
+	case expired && (u.To == TargetNone || u.To == TargetHeld) && u.Lease != nil:
+		if _, err := w.state.Rescue(ref, *u.Lease); err != nil || u.own == nil {
+			return err == nil, err
+		}
+		return true, w.state.SetData(ref, u.own)
+	case expired && u.To == TargetFailed:
+		return u.end(w, ref, queue.Failed)
+	case expired && u.To == TargetComplete:
+		return u.complete(w, l, l.GivenVersion, func() (bool, error) { return u.end(w, ref, queue.Completed) })
+	case l.State == job.Buried && l.Outcome == job.OutcomeBuried && u.To >= TargetComplete:
+		return u.failed(w, l)
+	case u.To == TargetRetry && l.Outcome == job.OutcomeReleased:
+		return false, nil // it was given back before
+	}
+	return false, job.Errorf(job.Conflict, "attempt %v is not pending: it ended (%v)", u.Attempt, cmp.Or(l.Outcome.String(), "never"))
+}
+
+// available changes a job that waits.
+func (u *updating) available(w *writer, l *job.Live) (changed bool, err error) {
+	switch u.To {
+	case TargetHeld:
+		var lease time.Duration
+		if u.Lease != nil {
+			lease = max(0, *u.Lease)
+		}
+		g, err := w.state.Assign(l.Seq, w.meet(u.Worker), lease)
+		if err == nil && u.own != nil {
+			err = w.state.SetData(g.Ref, u.own)
+		}
+		return err == nil, err
+	case TargetComplete, TargetFailed:
+		return u.conclude(w, l, l.Version, u.Data)
+	}
+	if u.Data == nil {
+		return false, nil
+	}
+	return u.setJobData(w, l)
+}
+
+// failed changes a buried job.
+func (u *updating) failed(w *writer, l *job.Live) (changed bool, err error) {
+	switch {
+	case u.To == TargetReady || u.To == TargetRetry:
+		return true, w.state.Kick(l.Seq)
+	case u.To == TargetHeld:
+		return false, job.Errorf(job.Conflict, "it is %v: make it available first", l.State)
+	case u.To != TargetComplete:
+		return false, nil
+	case u.Data != nil || l.Outcome != job.OutcomeBuried:
+		return u.conclude(w, l, l.GivenVersion, u.Data)
+	case u.seen.Attempt != l.Attempt: // its row is written anew: what is in it must be known
+		seen := *l
+		u.missing = func() (bool, error) { return false, u.readBuried(seen) }
+		return false, nil
+	}
+	u.given = u.buried
+	return u.conclude(w, l, l.GivenVersion, u.buried)
+}
+
+// readBuried reads the data that came with the end of the attempt that buried the
+// job.
+func (u *updating) readBuried(l job.Live) error {
+	rows, err := u.ns.store.Attempts(l.Seq)
+	if err != nil {
+		return err
+	}
+	u.seen, u.buried = l, nil
+	for i := range rows {
+		if rows[i].ID == l.Attempt {
+			u.buried = rows[i].Data
+		}
+	}
+	return nil
+}
+
+// conclude ends a job that nobody holds; version is the payload with its data.
+func (u *updating) conclude(w *writer, l *job.Live, version uint32, data []byte) (changed bool, err error) {
+	as := func(to job.State) (bool, error) {
+		err := w.state.Conclude(l.Seq, to, w.meet(u.Worker), nil, data)
+		return err == nil, err
+	}
+	if u.To != TargetComplete {
+		return as(job.Buried)
+	}
+	return u.complete(w, l, version, func() (bool, error) { return as(job.Complete) })
+}
+
+// complete completes a job, whose data is in the payload unless it was given, by
+// end, with what that feeds; or it says what is missing for that.
+func (u *updating) complete(w *writer, l *job.Live, version uint32, end func() (bool, error)) (changed bool, err error) {
+	ok, err := u.ready(w, l, version)
+	if err != nil {
+		return false, err
+	}
+	if !ok {
+		u.missing = func() (bool, error) { return false, u.prepare(u.ns) }
+		return false, nil
+	}
+	if changed, err = end(); changed {
+		u.fed.add(w)
+	}
+	return changed, err
+}
+
+// setJobData gives a job that waits other data; all else stays.
+func (u *updating) setJobData(w *writer, l *job.Live) (changed bool, err error) {
+	if u.described != nil && u.loads == w.ns.loads.Load() && u.seen == *l {
+		return true, w.state.Modify(l.Seq, u.described)
+	}
+	seen := *l
+	u.missing = func() (bool, error) { return false, u.describe(seen) }
+	return false, nil
+}
+
+// describe makes the description of a job ready with its new data.
+func (u *updating) describe(l job.Live) error {
+	j, err := u.description(&l)
+	if err != nil || j == nil {
+		return err
+	}
+	j.Data, j.Priority, j.NotBefore = u.Data, l.Priority, time.Time{}
+	if l.State == job.Delayed {
+		j.NotBefore = l.Due.Std()
+	}
+	u.loads = u.ns.loads.Load()
+	p, err := prepare(j)
+	u.described, u.seen = &p, l
+	return err
+}
+
+// description reads the newest description of a job; nil if it was deleted since.
+func (u *updating) description(l *job.Live) (*job.Job, error) {
+	jobs, err := u.ns.describe([]found{{live: *l}})
+	if err != nil {
+		return nil, err
+	}
+	return jobs[0], nil
+}
