@@ -192,24 +192,56 @@ func (n *Namespace) units(queueName string, found []*located, brief bool) ([]*Un
 	if err := n.readAttempts(units, order, brief); err != nil || brief {
 		return units, err
 	}
-	refs := make([]job.PayloadRef, len(order))
-	for i, of := range order {
-		refs[i] = job.PayloadRef{Seq: units[of].Seq, Version: found[of].live.Version}
+	return units, n.readData(units, found, order)
+}
+
+// readData reads the units' descriptions, and the data that their attempts were
+// given or made their own, where that is not the units'. Those that were deleted
+// since become nil.
+func (n *Namespace) readData(units []*Unit, found []*located, order []int) error {
+	var refs []job.PayloadRef
+	for _, of := range order {
+		refs = append(refs, job.PayloadRef{Seq: units[of].Seq, Version: found[of].live.Version})
+		if units[of].apart(&found[of].live) {
+			refs = append(refs, job.PayloadRef{Seq: units[of].Seq, Version: found[of].live.GivenVersion})
+		}
 	}
 	payloads, err := n.store.Payloads(refs)
 	if err != nil {
-		return nil, job.Wrap(err, "read descriptions", "")
+		return job.Wrap(err, "read descriptions", "")
 	}
-	for i, of := range order {
-		if payloads[i].Body == nil {
-			units[of] = nil // deleted since
-			continue
+	for _, of := range order {
+		u, own := units[of], payloads[0]
+		if payloads = payloads[1:]; u.apart(&found[of].live) {
+			if u.Attempt.Data, err = dataOf(payloads[0].Body); err != nil {
+				return err
+			}
+			payloads = payloads[1:]
 		}
-		if err := units[of].describe(payloads[i].Body); err != nil {
-			return nil, err
+		if own.Body == nil {
+			units[of] = nil
+		} else if err := u.describe(own.Body); err != nil {
+			return err
 		}
 	}
-	return units, nil
+	return nil
+}
+
+// apart reports whether the current attempt's data is in a payload of its own.
+func (u *Unit) apart(l *job.Live) bool {
+	return u.Attempt != nil && u.Attempt.Data == nil && l.GivenVersion != l.Version
+}
+
+// dataOf is the data in a stored description; nil if it was deleted.
+func dataOf(body []byte) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	j := new(job.Job)
+	if err := job.Decode(body, j); err != nil {
+		return nil, job.Wrap(err, "read a description", "")
+	}
+	return j.Data, nil
 }
 
 // newUnit is what the state record tells.
@@ -271,7 +303,7 @@ func (n *Namespace) readAttempts(units []*Unit, order []int, brief bool) error {
 		return job.Wrap(err, "read attempts", "")
 	}
 	for i, a := range of {
-		if rows[i].ID == a.ID {
+		if rows[i].ID == a.ID && a.Outcome != job.OutcomeNone { // else its lease ended and was given back
 			a.fill(&rows[i].Attempt, brief)
 		}
 	}

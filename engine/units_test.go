@@ -86,3 +86,34 @@ func TestUnits(t *testing.T) {
 	}
 	wantList(t, b.units(t, UnitsRequest{}))
 }
+
+func TestPrune(t *testing.T) {
+	b := setup(t, Config{})
+	unitQueue(t, b, job.Queue{Name: "u", KeepFinished: new(int64(3))})
+	var units []*job.Job
+	for i := range 20 {
+		units = append(units, unit(fmt.Sprintf("%02d", i), 0))
+	}
+	b.add(t, units...)
+	b.add(t, data("other"))
+	for i, g := range b.reserve(t, ReserveRequest{Worker: job.Worker{Name: "w"}, Queues: []string{"u"}, N: 10}) {
+		kind := ReportComplete
+		if i == 4 {
+			kind = ReportBury
+		}
+		b.report(t, Report{Ref: refTo(g), Kind: kind})
+	}
+	b.report(t, Report{Ref: refTo(b.reserve(t, ReserveRequest{Worker: job.Worker{Name: "w"}, Queues: []string{"q"}, N: 1})[0]), Kind: ReportComplete})
+	if _, err := b.ns.Prune(t.Context(), "u"); err != nil {
+		t.Fatal(err)
+	}
+	wantList(t, b.units(t, UnitsRequest{States: []job.State{job.Complete, job.Buried}}),
+		`04 buried "data of 04"`, `07 complete "data of 07"`, `08 complete "data of 08"`, `09 complete "data of 09"`)
+	if c := b.counts(t); c[job.Complete] != 4 || c[job.Buried] != 1 || c[job.Ready] != 10 {
+		t.Fatalf("%v", c)
+	}
+	b.add(t, unit("00", 0)) // its key is free again
+	if n, err := b.ns.Prune(t.Context(), "u"); n != 0 || err != nil {
+		t.Fatal(n, err)
+	}
+}

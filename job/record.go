@@ -216,6 +216,9 @@ type QueueRow struct {
 	// Next is when a continuous queue may make its next job; zero: at once.
 	Next Time `cbor:"4,keyasint,omitempty"`
 	Gone bool `cbor:"-"`
+	// Oldest is a lower bound of the end numbers of its complete jobs: those before
+	// were pruned.
+	Oldest uint64 `cbor:"5,keyasint,omitempty"`
 }
 
 // GroupRow is an interned report group with its counter of complete jobs.

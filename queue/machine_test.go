@@ -32,9 +32,12 @@ type machine struct {
 	agents  []job.WorkerID
 	pullers []job.WorkerID
 	sched   mirror
+	keyed   bool // the queue is ordered by key
 }
 
-var keys = []string{"a", "b", "c", "d", "e"}
+// keys share a long beginning, and some are the beginning of others; the order of
+// the list is not theirs.
+var keys = []string{"the beginning of all keys/bc", "the beginning of all keys/a", "the beginning of all keys/b", "the beginning of all keys/", "the beginning of all keys/\xff"}
 
 func TestAgainstModel(t *testing.T) {
 	for range 5 { // rapid's own number of checks is small for so many commands
@@ -73,6 +76,12 @@ func newMachine(t *rapid.T) *machine {
 	}
 	k.sched.reset()
 	k.s.Begin(start)
+	k.keyed = rapid.Bool().Draw(t, "keyed")
+	if k.keyed {
+		if _, err := k.s.SetQueue(job.Queue{Name: job.DefaultQueue, Order: job.OrderKey}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := range 2 {
 		a, _ := k.s.Join(job.Worker{Name: fmt.Sprint("agent", i), Agent: true})
 		p, _ := k.s.Join(job.Worker{Name: fmt.Sprint("puller", i)})
@@ -85,6 +94,16 @@ func newMachine(t *rapid.T) *machine {
 func (k *machine) feed() {
 	for f := k.s.Feed(); len(f) > 0; f = k.s.Feed() {
 		k.sched.apply(k.t, f)
+		k.checkFeed(f)
+	}
+}
+
+// checkFeed checks that the scheduler can order what it is told of.
+func (k *machine) checkFeed(feed []Feed) {
+	for _, f := range feed {
+		if k.keyed && (f.Op == FeedPush || f.Op == FeedRemove) && !slices.Contains(keys, string(k.s.Key(f.Place))) {
+			k.t.Fatalf("feed %+v: its place stands for %q", f, k.s.Key(f.Place))
+		}
 	}
 }
 

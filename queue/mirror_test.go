@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"slices"
+
 	"github.com/muster-queue/muster/job"
 )
 
@@ -121,6 +123,7 @@ func checkInvariants(t fataler, s *State, m *mirror) {
 	if timed != s.timers.n || ending != s.ends.n {
 		t.Fatalf("%d timers and %d ends, jobs have %d and %d", s.timers.n, s.ends.n, timed, ending)
 	}
+	checkByKey(t, s)
 	counts[job.Complete] = s.counts[job.Complete]
 	if counts != s.counts || bytes != s.bytes || jobs != s.jobs || int(jobs) != s.recs.used {
 		t.Fatalf("counted %v, %d bytes, %d jobs; recounted %v, %d, %d", s.counts, s.bytes, s.jobs, counts, bytes, jobs)
@@ -133,6 +136,62 @@ func checkInvariants(t fataler, s *State, m *mirror) {
 	for _, q := range s.queues.rows[1:] {
 		if q != nil && q.counts != queues[q] {
 			t.Fatalf("queue %q counts %v, recounted %v", q.Def.Name, q.counts, queues[q])
+		}
+	}
+}
+
+// checkByKey compares the orders of keys with the jobs there are.
+func checkByKey(t fataler, s *State) {
+	t.Helper()
+	want := map[*queueRow]*[job.NumStates][]string{}
+	cells := map[*keyChunk]int{}
+	for seq := job.Seq(0); seq < s.meta.NextSeq; seq++ {
+		slot := s.bySeq.find(seq)
+		if slot == 0 {
+			continue
+		}
+		r := s.recs.at(slot)
+		q := s.shapes.rows[r.shape].queue
+		if q.keyed == nil {
+			continue
+		}
+		key := string(s.keys.at(r.ref()))
+		if job.DigestOf(q.Def.Name, job.Key(key)) != r.digest || s.keys.slot(r.ref()) != slot {
+			t.Fatalf("job %d has the key %q, that of slot %d, not its own", seq, key, s.keys.slot(r.ref()))
+		}
+		cells[s.keys.chunks[r.ref()>>chunkBits]]++
+		if r.ghost() {
+			continue
+		}
+		if want[q] == nil {
+			want[q] = new([job.NumStates][]string)
+		}
+		want[q][r.state] = append(want[q][r.state], key)
+	}
+	for _, q := range s.queues.rows[1:] {
+		if q == nil || q.keyed == nil {
+			continue
+		}
+		for st := range q.keyed {
+			var got, all []string
+			q.keyed[st].Each(nil, s.keys.before, func(ref *uint32) bool {
+				got = append(got, string(s.keys.at(*ref)))
+				return true
+			})
+			if want[q] != nil {
+				all = want[q][st]
+			}
+			if slices.Sort(all); !slices.Equal(got, all) {
+				t.Fatalf("%v jobs of queue %s by key: %q, want %q", job.State(st), q.Def.Name, got, all)
+			}
+		}
+	}
+	for _, ref := range s.keys.freed {
+		cells[s.keys.chunks[ref>>chunkBits]]++
+	}
+	for _, c := range s.keys.chunks {
+		if c != nil && int(c.used) != cells[c] {
+			t.Fatalf("a chunk of keys has %d cells taken, want %d", c.used, cells[c])
 		}
 	}
 }

@@ -30,6 +30,7 @@ func (s *State) putQueue(q *queueRow) {
 	q.setOrder()
 	s.queues.put(q.ID, q.Def.Name, q)
 	s.noteContinuous(q, q.Def.Continuous)
+	s.noteKept(q, true)
 	s.queueNames.put(q.Def.Name)
 }
 
@@ -58,15 +59,20 @@ func (s *State) SetQueue(def job.Queue) (job.QueueID, error) {
 		q.setOrder()
 	}
 	s.noteContinuous(q, def.Continuous)
+	s.noteKept(q, true)
 	s.dirtyQueue(q)
 	s.feed(Feed{Op: FeedSetQueue, Queue: q.ID})
 	return q.ID, nil
 }
 
+// ErrFinishedLeft answers a DeleteQueue of a queue that has only finished jobs.
+var ErrFinishedLeft = job.Errorf(job.Conflict, "the queue has finished jobs; delete them first")
+
 // DeleteQueue deletes a queue. One with jobs is refused (Conflict) unless all,
 // which deletes its live jobs too, by force, looking at no more than max jobs in
 // a call; more says that it must be called again. Finished jobs must be deleted
-// before, with DeleteFinished. Error: job.ErrNoQueue.
+// too, with DeleteFinished: ErrFinishedLeft says so once no other is left. Error:
+// job.ErrNoQueue.
 func (s *State) DeleteQueue(name string, all bool, max int) (more bool, err error) {
 	slot, ok := s.queues.byKey[name]
 	if !ok {
@@ -75,12 +81,12 @@ func (s *State) DeleteQueue(name string, all bool, max int) (more bool, err erro
 	q := s.queues.rows[slot]
 	live := q.counts.Live()
 	switch {
-	case live > 0 && !all:
+	case !all && (live > 0 || q.Done > 0):
 		return false, job.Errorf(job.Conflict, "delete queue %s: it has %d jobs and %d finished ones; delete them first, or ask for all", name, live, q.Done)
-	case q.Done > 0:
-		return false, job.Errorf(job.Conflict, "delete queue %s: it has %d finished jobs; delete them first", name, q.Done)
 	case s.sweep(q, max):
 		return true, nil
+	case q.Done > 0:
+		return false, ErrFinishedLeft
 	case s.haunted(q):
 		return false, job.Errorf(job.Conflict, "delete queue %s: workers still hold jobs of it that were deleted; try again when they have ended", name)
 	}
@@ -131,6 +137,7 @@ func (s *State) dropQueue(q *queueRow) {
 	s.idle = keep
 	q.dirty = false
 	s.noteContinuous(q, false)
+	s.noteKept(q, false)
 	s.queues.remove(q.ID, q.Def.Name)
 	s.queueNames.remove(q.Def.Name)
 	s.turn.goneQueues = append(s.turn.goneQueues, job.QueueRow{ID: q.ID, Def: job.Queue{Name: q.Def.Name}, Gone: true})

@@ -19,10 +19,17 @@ type shelf struct {
 	shapes   map[job.ShapeID]job.ShapeRow
 	workers  map[job.WorkerID]job.WorkerRow
 	live     map[job.Seq]job.Live
+	keys     map[job.Seq]job.Key
+	byKey    map[queueKey]uint64
 	finished map[uint64]job.Finished
 	payloads map[job.PayloadRef][]byte
 	attempts map[attemptKey]job.AttemptRow
 	requests map[requestKey]job.Request
+}
+
+type queueKey struct {
+	queue job.QueueID
+	key   job.Key
 }
 
 type attemptKey struct {
@@ -35,6 +42,7 @@ func newShelf() *shelf {
 		queues: map[job.QueueID]job.QueueRow{}, groups: map[job.GroupID]job.GroupRow{},
 		kinds: map[job.KindID]job.KindRow{}, shapes: map[job.ShapeID]job.ShapeRow{},
 		workers: map[job.WorkerID]job.WorkerRow{}, live: map[job.Seq]job.Live{},
+		keys: map[job.Seq]job.Key{}, byKey: map[queueKey]uint64{},
 		finished: map[uint64]job.Finished{}, payloads: map[job.PayloadRef][]byte{},
 		attempts: map[attemptKey]job.AttemptRow{}, requests: map[requestKey]job.Request{},
 	}
@@ -84,6 +92,13 @@ func (h *shelf) apply(t fataler, c *job.Changes) {
 	for _, f := range c.Finished {
 		h.finished[f.End] = f
 	}
+	for _, f := range c.Amended {
+		if _, there := h.finished[f.End]; !there {
+			t.Fatalf("end %d is amended, but not there", f.End)
+		}
+		h.finished[f.End] = f
+	}
+	h.applyKeys(t, c)
 	for _, seq := range c.Gone {
 		delete(h.live, seq)
 	}
@@ -93,6 +108,52 @@ func (h *shelf) apply(t fataler, c *job.Changes) {
 	for _, seq := range c.Deleted {
 		maps.DeleteFunc(h.payloads, func(r job.PayloadRef, _ []byte) bool { return r.Seq == seq })
 		maps.DeleteFunc(h.attempts, func(k attemptKey, _ job.AttemptRow) bool { return k.seq == seq })
+	}
+}
+
+// applyKeys applies what concerns keys; here the order matters.
+func (h *shelf) applyKeys(t fataler, c *job.Changes) {
+	t.Helper()
+	for _, k := range c.Keys {
+		put(h.keys, k.Seq, k.Key, k.Gone)
+	}
+	for _, f := range c.Forgotten {
+		if f.Keyed {
+			delete(h.byKey, queueKey{f.Queue, f.Key})
+		}
+	}
+	for _, f := range c.Finished {
+		if q := h.queues[f.Queue]; f.Keyed != (q.Def.Order == job.OrderKey) || f.Digest != job.DigestOf(q.Def.Name, f.Key) && f.Keyed {
+			t.Fatalf("end %d: key %q, keyed %v in queue %q", f.End, f.Key, f.Keyed, q.Def.Name)
+		}
+		if f.Keyed {
+			h.byKey[queueKey{f.Queue, f.Key}] = f.End
+		}
+	}
+}
+
+// checkKeys checks that keys are stored of exactly the jobs that need them.
+func (h *shelf) checkKeys(t fataler) {
+	t.Helper()
+	live, finished := 0, 0
+	for seq, l := range h.live {
+		if q := h.queues[l.Queue]; q.Def.Order == job.OrderKey {
+			live++
+			if key, there := h.keys[seq]; !there || job.DigestOf(q.Def.Name, key) != l.Digest {
+				t.Fatalf("job %d has no key stored, or another one: %q", seq, key)
+			}
+		}
+	}
+	for end, f := range h.finished {
+		if f.Keyed {
+			finished++
+			if h.byKey[queueKey{f.Queue, f.Key}] != end {
+				t.Fatalf("end %d is not found by its key %q", end, f.Key)
+			}
+		}
+	}
+	if live != len(h.keys) || finished != len(h.byKey) {
+		t.Fatalf("%d keys of %d live jobs, %d of %d finished ones", len(h.keys), live, len(h.byKey), finished)
 	}
 }
 
@@ -161,6 +222,10 @@ func (h *shelf) load(t fataler, cfg Config, now job.Time, reach uint64) *State {
 		l := h.live[k]
 		s.LoadLive(&l)
 	}
+	h.checkKeys(t)
+	for _, k := range slices.Sorted(maps.Keys(h.keys)) {
+		s.LoadKey(&job.KeyRow{Seq: k, Key: h.keys[k]})
+	}
 	for _, k := range slices.Sorted(maps.Keys(h.finished)) {
 		if f := h.finished[k]; k >= reach {
 			s.LoadFinished(&f)
@@ -182,7 +247,7 @@ func (h *shelf) sameLive(t fataler, s *State) {
 	for seq := s.meta.MinLive; seq < s.meta.NextSeq; seq++ {
 		if slot := s.bySeq.find(seq); slot != 0 {
 			var l job.Live
-			s.live(s.recs.at(slot), &l)
+			s.storedLive(s.recs.at(slot), &l)
 			got[seq] = l
 		}
 	}
