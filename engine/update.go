@@ -50,6 +50,8 @@ type UpdateRequest struct {
 	Delay time.Duration
 	// Worker is whose an attempt is that has to be made; empty: nobody's.
 	Worker string
+	// Defined makes job.ErrNoQueue of a queue that has no definition.
+	Defined bool
 }
 
 // UpdateResult is the answer to an UpdateRequest.
@@ -165,7 +167,8 @@ func (u *updating) expect() error {
 
 // turn is the update's turn on the writer.
 func (u *updating) turn(w *writer) (UpdateResult, error) {
-	if _, ok := w.state.QueueNamed(u.Queue); !ok {
+	q, ok := w.state.QueueNamed(u.Queue)
+	if def, _ := w.state.Queue(job.QueueID(q.ID)); !ok || u.Defined && !def.Defined() {
 		return UpdateResult{}, job.ErrNoQueue
 	}
 	l, live := w.state.Lookup(u.digest)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -103,45 +102,7 @@ func readFrame(t testing.TB, c net.Conn) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return show(v)
-}
-
-// show writes a value in CBOR's diagnostic notation, with quotes of Go.
-func show(v Value) string {
-	h := v.head()
-	switch {
-	case h.major == majorUint || h.major == majorNegative:
-		n, _ := v.Int()
-		return fmt.Sprint(n)
-	case h.major == majorBytes:
-		s, _ := v.Str()
-		return fmt.Sprintf("b%q", s)
-	case h.major == majorText:
-		s, _ := v.Str()
-		return fmt.Sprintf("%q", s)
-	case h.major == majorArray:
-		var all []string
-		for item := range v.Items() {
-			all = append(all, show(item))
-		}
-		return "[" + strings.Join(all, ", ") + "]"
-	case h.major == majorMap:
-		var all []string
-		for k, w := range v.Entries() {
-			all = append(all, show(k)+": "+show(w))
-		}
-		return "{" + strings.Join(all, ", ") + "}"
-	case h.major == majorTag:
-		return fmt.Sprintf("%d(%s)", h.arg, show(v[h.size:]))
-	}
-	if f, ok := h.float(); ok {
-		return fmt.Sprint(f)
-	}
-	if v.IsNull() {
-		return "null"
-	}
-	b, _ := v.Bool()
-	return fmt.Sprint(b)
+	return v.String()
 }
 
 // TestKnownBytes is case 105, and the bytes that were seen on the wire.

@@ -24,11 +24,24 @@ type Backend interface {
 	DeleteQueue(ctx context.Context, name string, all bool) (int64, error)
 
 	Add(ctx context.Context, r engine.AddRequest) (*engine.AddResult, error)
+	Units(ctx context.Context, r engine.UnitsRequest) ([]*engine.Unit, error)
+	DeleteUnits(ctx context.Context, s engine.UnitsSelector) (int64, error)
+	PrioritiseUnits(ctx context.Context, s engine.UnitsSelector, set *float64, adjust float64) error
+	Prune(ctx context.Context, queue string) (int64, error)
+	// SetUnitMeta gives a job that is not complete a priority and a time before which
+	// it does not begin; of a complete one only the priority.
+	SetUnitMeta(ctx context.Context, queue string, key job.Key, priority float64, notBefore time.Time) error
 
 	Reserve(ctx context.Context, r engine.ReserveRequest) ([]engine.Grant, error)
+	Update(ctx context.Context, r engine.UpdateRequest) (engine.UpdateResult, error)
+	MakeAttempt(ctx context.Context, worker, queue string, key job.Key, lease time.Duration) (*engine.Grant, error)
+	UnitAttempts(ctx context.Context, queue string, key job.Key) ([]engine.UnitAttempt, error)
 
 	Announce(ctx context.Context, w job.Worker, leaves bool) error
 	Worker(ctx context.Context, name string) (engine.WorkerInfo, error)
+	Workers(ctx context.Context, r engine.WorkersRequest) ([]engine.WorkerInfo, error)
+	WorkerUnits(ctx context.Context, worker string, all bool) ([]*engine.Unit, error)
+	ChildUnits(ctx context.Context, parent string) (map[string][]*engine.Unit, error)
 
 	Lock(ctx context.Context, r engine.LockRequest) ([]bool, error)
 	RenewLocks(ctx context.Context, r engine.OwnerRequest, lease time.Duration) error

@@ -77,7 +77,7 @@ func readSpec(spec cborrpc.Value, q *job.Queue) {
 	q.MaxAttempts = max(0, specInt(spec, "max_retries"))
 	q.Then = specString(spec, "then")
 	q.Runtime = specString(spec, "runtime")
-	q.MinMemory = gigabytes(specNumber(spec, "min_gb"))
+	q.MinMemory = Gigabytes(specNumber(spec, "min_gb"))
 }
 
 // specWeight is the weight given, else what nice takes from the default.
@@ -154,8 +154,8 @@ func seconds(f float64) time.Duration {
 	return time.Duration(math.Round(max(-most, min(most, f)) * float64(time.Second)))
 }
 
-// gigabytes is a number of them in bytes.
-func gigabytes(f float64) int64 {
+// Gigabytes is a number of them in bytes; what is not positive is none.
+func Gigabytes(f float64) int64 {
 	const most = float64(job.MaxAmount) / (1 << 30)
 	return int64(max(0, min(most, f)) * (1 << 30))
 }

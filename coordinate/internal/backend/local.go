@@ -66,9 +66,44 @@ func (l Local) Add(ctx context.Context, r engine.AddRequest) (*engine.AddResult,
 	return in(ctx, l, func(n *engine.Namespace) (*engine.AddResult, error) { return n.Add(ctx, r) })
 }
 
+// Units implements Backend.
+func (l Local) Units(ctx context.Context, r engine.UnitsRequest) ([]*engine.Unit, error) {
+	return in(ctx, l, func(n *engine.Namespace) ([]*engine.Unit, error) { return n.Units(ctx, r) })
+}
+
+// DeleteUnits implements Backend.
+func (l Local) DeleteUnits(ctx context.Context, s engine.UnitsSelector) (int64, error) {
+	return in(ctx, l, func(n *engine.Namespace) (int64, error) { return n.DeleteUnits(ctx, s) })
+}
+
+// PrioritiseUnits implements Backend.
+func (l Local) PrioritiseUnits(ctx context.Context, s engine.UnitsSelector, set *float64, adjust float64) error {
+	return in0(ctx, l, func(n *engine.Namespace) error { return n.PrioritiseUnits(ctx, s, set, adjust) })
+}
+
+// Prune implements Backend.
+func (l Local) Prune(ctx context.Context, queue string) (int64, error) {
+	return in(ctx, l, func(n *engine.Namespace) (int64, error) { return n.Prune(ctx, queue) })
+}
+
 // Reserve implements Backend.
 func (l Local) Reserve(ctx context.Context, r engine.ReserveRequest) ([]engine.Grant, error) {
 	return in(ctx, l, func(n *engine.Namespace) ([]engine.Grant, error) { return n.Reserve(ctx, r) })
+}
+
+// Update implements Backend.
+func (l Local) Update(ctx context.Context, r engine.UpdateRequest) (engine.UpdateResult, error) {
+	return in(ctx, l, func(n *engine.Namespace) (engine.UpdateResult, error) { return n.Update(ctx, r) })
+}
+
+// MakeAttempt implements Backend.
+func (l Local) MakeAttempt(ctx context.Context, worker, queue string, key job.Key, lease time.Duration) (*engine.Grant, error) {
+	return nil, job.Errorf(job.Unimplemented, "the engine cannot do this yet")
+}
+
+// UnitAttempts implements Backend.
+func (l Local) UnitAttempts(ctx context.Context, queue string, key job.Key) ([]engine.UnitAttempt, error) {
+	return nil, job.Errorf(job.Unimplemented, "the engine cannot do this yet")
 }
 
 // Announce implements Backend.
@@ -79,6 +114,21 @@ func (l Local) Announce(ctx context.Context, w job.Worker, leaves bool) error {
 // Worker implements Backend.
 func (l Local) Worker(ctx context.Context, name string) (engine.WorkerInfo, error) {
 	return in(ctx, l, func(n *engine.Namespace) (engine.WorkerInfo, error) { return n.Worker(ctx, name) })
+}
+
+// Workers implements Backend.
+func (l Local) Workers(ctx context.Context, r engine.WorkersRequest) ([]engine.WorkerInfo, error) {
+	return in(ctx, l, func(n *engine.Namespace) ([]engine.WorkerInfo, error) { return n.Workers(ctx, r) })
+}
+
+// WorkerUnits implements Backend.
+func (l Local) WorkerUnits(ctx context.Context, worker string, all bool) ([]*engine.Unit, error) {
+	return nil, job.Errorf(job.Unimplemented, "the engine cannot do this yet")
+}
+
+// ChildUnits implements Backend.
+func (l Local) ChildUnits(ctx context.Context, parent string) (map[string][]*engine.Unit, error) {
+	return nil, job.Errorf(job.Unimplemented, "the engine cannot do this yet")
 }
 
 // Lock implements Backend.
