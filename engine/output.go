@@ -71,13 +71,11 @@ func (n *Namespace) feedFrom(target string, from source, given []byte) (*feeding
 	if err != nil {
 		return nil, job.Wrap(err, "read the data of a job", "")
 	}
-	var j job.Job
-	if bodies[0].Body != nil { // else it was deleted since
-		if err := job.Decode(bodies[0].Body, &j); err != nil {
-			return nil, job.Wrap(err, "read the data of a job", "")
-		}
+	data, err := dataOf(bodies[0].Body)
+	if err != nil {
+		return nil, err
 	}
-	return n.feed(target, from, j.Data)
+	return n.feed(target, from, data)
 }
 
 // good reports whether nothing has changed since the feeding was made ready that

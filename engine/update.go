@@ -96,6 +96,9 @@ type updating struct {
 	// own is Data as an attempt's payload.
 	own []byte
 	completion
+	// force makes an attempt whatever the job's state; it is made then.
+	force bool
+	made  queue.Grant
 	// missing is what must be read before the next turn; it reports whether result
 	// is the answer already.
 	missing func() (done bool, err error)
@@ -211,6 +214,8 @@ func (w *writer) updated(l *job.Live, changed bool) UpdateResult {
 // live changes a live job.
 func (u *updating) live(w *writer, l *job.Live) (changed bool, err error) {
 	switch {
+	case u.force:
+		return u.assign(w, l)
 	case l.State.Held():
 		return u.held(w, l)
 	case !u.Attempt.IsZero():
@@ -287,15 +292,7 @@ func (u *updating) ended(w *writer, l *job.Live) (changed bool, err error) {
 func (u *updating) available(w *writer, l *job.Live) (changed bool, err error) {
 	switch u.To {
 	case TargetHeld:
-		var lease time.Duration
-		if u.Lease != nil {
-			lease = max(0, *u.Lease)
-		}
-		g, err := w.state.Assign(l.Seq, w.meet(u.Worker), lease)
-		if err == nil && u.own != nil {
-			err = w.state.SetData(g.Ref, u.own)
-		}
-		return err == nil, err
+		return u.assign(w, l)
 	case TargetComplete, TargetFailed:
 		return u.conclude(w, l, l.Version, u.Data)
 	}
@@ -303,6 +300,19 @@ func (u *updating) available(w *writer, l *job.Live) (changed bool, err error) {
 		return false, nil
 	}
 	return u.setJobData(w, l)
+}
+
+// assign makes an attempt.
+func (u *updating) assign(w *writer, l *job.Live) (changed bool, err error) {
+	var lease time.Duration
+	if u.Lease != nil {
+		lease = max(0, *u.Lease)
+	}
+	u.made, err = w.state.Assign(l.Seq, w.meet(u.Worker), lease)
+	if err == nil && u.own != nil {
+		err = w.state.SetData(u.made.Ref, u.own)
+	}
+	return err == nil, err
 }
 
 // failed changes a buried job.

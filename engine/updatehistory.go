@@ -15,9 +15,13 @@ func (u *updating) inHistory(w *writer) (UpdateResult, error) {
 		case a.Err != nil:
 			return UpdateResult{}, a.Err
 		case a.Status == queue.AddRerun:
-			w.feed()
 			l, _ := w.state.BySeq(a.Seq)
-			return w.updated(&l, true), nil
+			var err error
+			if u.force {
+				_, err = u.assign(w, &l)
+			}
+			w.feed()
+			return w.updated(&l, true), err
 		}
 	}
 	end, known := w.state.FinishedLately(u.digest)
@@ -63,7 +67,7 @@ func (u *updating) finished(f *job.Finished) (done bool, err error) {
 		return true, errCommand
 	case named && f.Attempt != u.Attempt:
 		return true, job.ErrLostLease
-	case u.To == TargetReady || u.To == TargetRetry:
+	case u.To == TargetReady || u.To == TargetRetry || u.force:
 		return false, nil
 	case u.To == TargetHeld, named && u.To == TargetNone:
 		return true, job.Errorf(job.Conflict, "it is complete: make it available first")

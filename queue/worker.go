@@ -346,6 +346,22 @@ func (s *State) Worker(id job.WorkerID) (WorkerInfo, bool) {
 	return WorkerInfo{}, false
 }
 
+// HeldByKey lists the jobs a worker holds in queues that are ordered by key.
+func (s *State) HeldByKey(id job.WorkerID) []Keyed {
+	w := s.workers.byNumber(id)
+	if w == nil {
+		return nil
+	}
+	var list []Keyed
+	for i := w.first; i != 0; i = s.tries.at(i).next {
+		if r := s.recs.at(s.tries.at(i).job); !r.ghost() && s.shapes.rows[r.shape].queue.keyed != nil {
+			list = append(list, Keyed{})
+			s.keyedJob(r, &list[len(list)-1])
+		}
+	}
+	return list
+}
+
 // HeldJob is a held attempt.
 type HeldJob struct {
 	job.Live
