@@ -35,7 +35,7 @@ type System struct {
 func Main(ctx context.Context, sys System, args []string) int {
 	a := newApp(sys)
 	root := newRoot(a)
-	root.SetArgs(args)
+	root.SetArgs(twoDashes(args))
 	err := root.ExecuteContext(ctx)
 	if cerr := a.close(); err == nil {
 		err = cerr

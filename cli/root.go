@@ -51,7 +51,7 @@ when it is there. The documentation is in docs/ of the project.`,
 	}{
 		{groupJobs, []func(*app) *cobra.Command{runCmd, addCmd, statusCmd, waitCmd, logsCmd, kickCmd, cancelCmd, rmCmd, modCmd}},
 		{groupSteer, []func(*app) *cobra.Command{queueCmd, lockCmd, namespaceCmd, workerCmd, tokenCmd, pauseCmd, resumeCmd}},
-		{groupServer, []func(*app) *cobra.Command{serverCmd, agentCmd, infoCmd, drainCmd, stopCmd, backupCmd, restoreCmd, benchCmd, versionCmd}},
+		{groupServer, []func(*app) *cobra.Command{serverCmd, coordinatedCmd, agentCmd, infoCmd, drainCmd, stopCmd, backupCmd, restoreCmd, benchCmd, versionCmd}},
 	} {
 		for _, make := range group.makes {
 			c := make(a)

@@ -18,6 +18,7 @@ type serverFlags struct {
 	hold        string
 	acceptClock bool
 	noAgent     bool
+	coordinate  coordinateFlags
 	capacity    *capacityFlags
 	logs        *logFlags
 }
@@ -55,6 +56,7 @@ token create").`,
 	f.StringVar(&s.cfg.KeyFile, "key", "", "the `FILE` with its key")
 	f.StringSliceVar(&s.cfg.Hosts, "host", nil, "a further `NAME` or address that the certificate made here is for; may be repeated")
 	f.BoolVar(&s.cfg.TLS, "tls", false, "TLS on the addresses of this machine too")
+	s.addCoordinateFlags(f)
 	f.BoolVar(&s.noAgent, "no-agent", false, "run no jobs on this machine")
 	s.capacity = addCapacityFlags(cmd)
 	f.IntVar(&s.cfg.MaxConnections, "max-connections", 0, "at most `N` connections to each address; 20000 when not given")
@@ -69,6 +71,9 @@ func (s *serverFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	if s.cfg.Hold, err = optionalTime("hold", s.hold); err != nil {
+		return err
+	}
+	if err := s.readGlobal(); err != nil {
 		return err
 	}
 	s.cfg.Data, s.cfg.Logger, s.cfg.Version = dataDir(), log, a.Version

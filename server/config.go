@@ -83,6 +83,10 @@ type Config struct {
 	// PingTimeout how long it has to answer; defaults 30 s and 20 s.
 	PingEvery, PingTimeout time.Duration
 
+	// Coordinate configures the face for Coordinate's clients; without an address
+	// there is none.
+	Coordinate CoordinateConfig
+
 	// Pebble configures a store in Pebble; its directory is that of Store.
 	Pebble pebble.Config
 	// Engine configures the engine.
@@ -155,6 +159,9 @@ func (c *Config) validate() error {
 		return job.Errorf(job.Invalid, "config: a server that starts empty each time has nothing to back up; choose one of ephemeral and backup")
 	case c.MaxMessage < 4096 || c.MaxConnections < 1 || c.MaxInFlight < 1:
 		return job.Errorf(job.Invalid, "config: messages of at least 4096 bytes, one connection and one request must be allowed")
+	}
+	if err := c.Coordinate.validate(); err != nil {
+		return err
 	}
 	return c.checkStore()
 }

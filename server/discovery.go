@@ -16,6 +16,8 @@ type Discovery struct {
 	// this machine can reach.
 	Address     string `json:"address"`
 	HTTPAddress string `json:"http_address,omitempty"`
+	// CoordinateAddress is where Coordinate's clients are served; empty: nowhere.
+	CoordinateAddress string `json:"coordinate_address,omitempty"`
 	// TLS is used on Address and HTTPAddress; CAFile is what to trust then, empty for
 	// the system's authorities.
 	TLS     bool   `json:"tls,omitempty"`

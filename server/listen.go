@@ -41,9 +41,11 @@ func (s *Server) listen(context.Context) error {
 		return err
 	}
 	if s.cfg.HTTP != NoHTTP {
-		s.web, err = s.listenOn(s.cfg.HTTP)
+		if s.web, err = s.listenOn(s.cfg.HTTP); err != nil {
+			return err
+		}
 	}
-	return err
+	return s.listenCoordinate()
 }
 
 // secured tells whether an address is served with TLS: all but loopback.
@@ -133,6 +135,7 @@ func (s *Server) serve(ctx context.Context) error {
 	for _, l := range []net.Listener{s.listener, s.memory} {
 		s.work.Go(func() { s.fail("serving gRPC", s.grpc.Serve(l)) })
 	}
+	s.serveCoordinate()
 	if s.web == nil {
 		return nil
 	}
@@ -174,6 +177,9 @@ func (s *Server) discovery() Discovery {
 	}
 	if s.web != nil {
 		d.HTTPAddress, d.HTTPTLS = reachable(s.web.Addr()), s.secured(s.cfg.HTTP)
+	}
+	if s.coordinate.listener != nil {
+		d.CoordinateAddress = reachable(s.coordinate.listener.Addr())
 	}
 	if s.cert != nil && s.cfg.CertFile == "" {
 		d.CAFile = s.layout.CA()

@@ -60,6 +60,8 @@ type Server struct {
 	listener net.Listener
 	web      net.Listener // nil: no HTTP
 	where    Discovery
+	// coordinate is empty unless Coordinate's clients are served.
+	coordinate coordinateFace
 
 	run      context.Context // ends when the stop begins
 	endRun   context.CancelFunc
@@ -155,7 +157,7 @@ func (s *Server) announce(context.Context) error {
 	s.engine.Listening()
 	s.work.Go(func() { s.keepHealth(s.run) })
 	s.work.Go(func() { s.backup.run(s.run) })
-	s.log.Info("the server is up", "grpc", s.where.Address, "http", s.where.HTTPAddress, "data", s.layout.Dir)
+	s.log.Info("the server is up", "grpc", s.where.Address, "http", s.where.HTTPAddress, "coordinate", s.where.CoordinateAddress, "data", s.layout.Dir)
 	return nil
 }
 

@@ -68,6 +68,7 @@ func (s *Server) closeAll() {
 // closeFaces ends requests: those under way may finish for a while.
 func (s *Server) closeFaces() {
 	s.streams.endAll(job.ErrClosed)
+	s.coordinate.close(s.cfg.StopGrace)
 	if s.http != nil {
 		grace, cancel := context.WithTimeout(context.Background(), s.cfg.StopGrace)
 		defer cancel()

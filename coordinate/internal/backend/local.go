@@ -98,12 +98,12 @@ func (l Local) Update(ctx context.Context, r engine.UpdateRequest) (engine.Updat
 
 // MakeAttempt implements Backend.
 func (l Local) MakeAttempt(ctx context.Context, worker, queue string, key job.Key, lease time.Duration) (*engine.Grant, error) {
-	return nil, job.Errorf(job.Unimplemented, "the engine cannot do this yet")
+	return in(ctx, l, func(n *engine.Namespace) (*engine.Grant, error) { return n.MakeAttempt(ctx, worker, queue, key, lease) })
 }
 
 // UnitAttempts implements Backend.
 func (l Local) UnitAttempts(ctx context.Context, queue string, key job.Key) ([]engine.UnitAttempt, error) {
-	return nil, job.Errorf(job.Unimplemented, "the engine cannot do this yet")
+	return in(ctx, l, func(n *engine.Namespace) ([]engine.UnitAttempt, error) { return n.UnitAttempts(ctx, queue, key) })
 }
 
 // Announce implements Backend.
@@ -123,12 +123,12 @@ func (l Local) Workers(ctx context.Context, r engine.WorkersRequest) ([]engine.W
 
 // WorkerUnits implements Backend.
 func (l Local) WorkerUnits(ctx context.Context, worker string, all bool) ([]*engine.Unit, error) {
-	return nil, job.Errorf(job.Unimplemented, "the engine cannot do this yet")
+	return in(ctx, l, func(n *engine.Namespace) ([]*engine.Unit, error) { return n.WorkerUnits(ctx, worker, all) })
 }
 
 // ChildUnits implements Backend.
 func (l Local) ChildUnits(ctx context.Context, parent string) (map[string][]*engine.Unit, error) {
-	return nil, job.Errorf(job.Unimplemented, "the engine cannot do this yet")
+	return in(ctx, l, func(n *engine.Namespace) (map[string][]*engine.Unit, error) { return n.ChildUnits(ctx, parent) })
 }
 
 // Lock implements Backend.
