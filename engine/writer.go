@@ -133,16 +133,26 @@ func (w *writer) turn() {
 	now := w.time.now()
 	w.noticeStall(now)
 	w.state.Begin(now)
-	w.apply()
-	w.locks.Expire(now)
-	w.more = w.state.Expire(expireMax)
-	w.feed()
+	w.more = false
+	w.apply(urgent)
+	w.expire(now)
+	if !w.more { // whoever looks sees no lease that has ended
+		w.apply(normal)
+	}
 	w.serveWaiters()
 	w.place()
 	w.checkSizes(now)
 	w.checkPrune(now)
 	w.sendOrders()
 	w.commit()
+}
+
+// expire does what is due, after reports and renewals were heard and before
+// anything else; more is set when some of it is left.
+func (w *writer) expire(now job.Time) {
+	w.locks.Expire(now)
+	w.more = w.state.Expire(expireMax)
+	w.feed()
 }
 
 // expireMax bounds the timers one turn does.
@@ -185,20 +195,18 @@ func (w *writer) take() {
 	}
 }
 
-// apply does commands until none are left or the slice or batch is full; the
-// urgent ones first, and all of them. A command is taken out before it is done,
-// so that one that fails the turn is not met again.
-func (w *writer) apply() {
-	for l := range w.pending {
-		for did := 0; len(w.pending[l]) > 0; did++ {
-			if lane(l) == normal && w.full(did) {
-				break
-			}
-			o := w.pending[l][0]
-			w.pending[l][0] = op{}
-			w.pending[l] = w.pending[l][1:]
-			w.do(o)
+// apply does the commands of a lane until none are left or, of normal ones, the
+// slice or batch is full. A command is taken out before it is done, so that one
+// that fails the turn is not met again.
+func (w *writer) apply(l lane) {
+	for did := 0; len(w.pending[l]) > 0; did++ {
+		if l == normal && w.full(did) {
+			break
 		}
+		o := w.pending[l][0]
+		w.pending[l][0] = op{}
+		w.pending[l] = w.pending[l][1:]
+		w.do(o)
 	}
 }
 
