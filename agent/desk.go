@@ -223,13 +223,14 @@ func (d *desk) accept(g *v1.Grant) {
 // by smaller ones a number of times, and then holds up what is behind it until
 // there is room.
 func (d *desk) startWaiting(ctx context.Context) {
-	if d.free[job.CPU] <= 0 && len(d.waiting) > 0 && d.waiting[0].needs[job.CPU] > 0 {
-		return // the usual case of a full machine, without a look at each
-	}
-	left := d.waiting[:0]
+	left, now := d.waiting[:0], home.Now()
 	for i, t := range d.waiting {
+		if d.full(t) || len(left) > maxLook || len(left) > 0 && left[0].overtaken >= maxOvertaken {
+			left = append(left, d.waiting[i:]...)
+			break
+		}
 		switch {
-		case t.expired():
+		case t.expired(now):
 			delete(d.tasks, t.id) // the server has given it to somebody else, or will
 		case d.running < d.a.home.Table.Slots() && t.needs.Fits(d.free):
 			d.start(ctx, t)
@@ -237,14 +238,14 @@ func (d *desk) startWaiting(ctx context.Context) {
 		default:
 			left = append(left, t)
 		}
-		if len(left) > maxLook || len(left) > 0 && left[0].overtaken >= maxOvertaken {
-			left = append(left, d.waiting[i+1:]...)
-			break
-		}
 	}
 	clear(d.waiting[len(left):])
 	d.waiting = left
 }
+
+// full reports whether the task, and with that most behind it, must wait for a
+// core: the usual case, told without a look at each.
+func (d *desk) full(t *task) bool { return d.free[job.CPU] <= 0 && t.needs[job.CPU] > 0 }
 
 // Bounds of the look for a waiting task that fits: how many that do not are
 // passed over, and how often one of them may be.

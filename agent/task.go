@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/muster-queue/muster/agent/home"
 	"github.com/muster-queue/muster/agent/run"
 	v1 "github.com/muster-queue/muster/api/muster/v1"
 	"github.com/muster-queue/muster/job"
@@ -64,8 +63,8 @@ func (t *task) extend(to time.Duration) { t.end.Store(int64(max(t.deadline(), to
 // limit moves the deadline back if it is later.
 func (t *task) limit(to time.Duration) { t.end.Store(int64(min(t.deadline(), to))) }
 
-// expired reports whether the attempt may not begin any more.
-func (t *task) expired() bool { return home.Now() >= t.until() }
+// expired reports whether the attempt may not begin any more at a time since boot.
+func (t *task) expired(now time.Duration) bool { return now >= t.until() }
 
 func (t *task) ref() *v1.HeldAttempt {
 	return &v1.HeldAttempt{Epoch: t.grant.Epoch, N: t.grant.N, Seq: t.grant.Seq, Started: t.started}
