@@ -67,7 +67,7 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 	if err := n.earlier(q); err != nil {
 		return nil, err
 	}
-	settled, err := call(ctx, n, normal, func(w *writer) (bool, error) { err := w.reserve(q); return q.over, err })
+	settled, err := n.submit(ctx, q)
 	switch {
 	case settled:
 		<-q.settled // leaves with the answer of the call
@@ -86,27 +86,26 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 }
 
 // submit hands the reserve to the writer, and again with what that needs to know
-// of history.
-func (n *Namespace) submit(ctx context.Context, q *waiter) error {
+// of history. It reports whether the reserve was decided at once.
+func (n *Namespace) submit(ctx context.Context, q *waiter) (settled bool, err error) {
 	for range maxAddRounds {
-		need, err := call(ctx, n, normal, func(w *writer) (uint64, error) {
+		var need uint64
+		settled, err = call(ctx, n, normal, func(w *writer) (bool, error) {
 			q.need = 0
 			err := w.reserve(q)
-			return q.need, err
+			need = q.need
+			return q.over, err
 		})
-		if need == 0 || err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+		if err != nil || need == 0 {
+			return settled, err
 		}
 		if f, err := n.store.Finished(need); err == nil {
 			q.finished = &f
 		} else if !job.IsKind(err, job.NotFound) {
-			return job.Wrap(err, "reserve for", q.request.Worker.Name)
+			return false, job.Wrap(err, "reserve for", q.request.Worker.Name)
 		}
 	}
-	return job.Errorf(job.Unavailable, "reserve: the job that a continuous queue would make keeps being changed by others; try again")
+	return false, job.Errorf(job.Unavailable, "reserve: the job that a continuous queue would make keeps being changed by others; try again")
 }
 
 func checkReserve(r *ReserveRequest) error {
