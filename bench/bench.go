@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -88,11 +89,12 @@ func Names() (names []string, extra map[string]bool) {
 }
 
 // Run measures the rows named (all but the extra ones when none is) and gives
-// each result to report as it is known.
+// each result to report as it is known. A name's first word stands for all rows
+// that begin with it.
 func Run(ctx context.Context, cfg Config, names []string, report func(Result)) error {
 	known, _ := Names()
 	for _, n := range names {
-		if !slices.Contains(known, n) {
+		if !slices.ContainsFunc(known, func(row string) bool { return means(n, row) }) {
 			return job.Errorf(job.Invalid, "there is no row %q; the rows are %v", n, known)
 		}
 	}
@@ -110,7 +112,7 @@ func Run(ctx context.Context, cfg Config, names []string, report func(Result)) e
 			return job.Wrap(err, "measure", f.rows[0])
 		}
 		for _, r := range results {
-			if len(names) > 0 && !slices.Contains(names, r.Name) {
+			if len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return means(n, r.Name) }) {
 				continue
 			}
 			r.FsyncP50 = ms(l.fsync)
@@ -124,8 +126,14 @@ func (f *family) wanted(names []string) bool {
 	if len(names) == 0 {
 		return !f.extra
 	}
-	return slices.ContainsFunc(f.rows, func(r string) bool { return slices.Contains(names, r) })
+	return slices.ContainsFunc(f.rows, func(row string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return means(n, row) })
+	})
 }
+
+// means tells whether a name given by a person stands for a row: "add/grpc" for
+// itself, "add" for all that add.
+func means(name, row string) bool { return row == name || strings.HasPrefix(row, name+"/") }
 
 // lab is where the measuring is done.
 type lab struct {

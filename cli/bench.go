@@ -25,11 +25,12 @@ func benchCmd(a *app) *cobra.Command {
 		Long: `Bench measures muster on this machine, with throw-away servers of its own; the
 queue in the data directory is not touched. Everything is durable: a reply counts
 after its fsync. Without names all rows are measured, which takes under a minute;
-those marked * only when they are named.
+those marked * only when they are named. The first word of a name, such as drain
+or coordinate, stands for all rows that begin with it.
 
 Rows: ` + rowList(names, extra),
 		Example: `  muster bench
-  muster bench add/grpc drain/batch
+  muster bench add/grpc drain
   muster bench --json --dir /scratch`,
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -2,6 +2,7 @@
 '''What the library of the original client sees: values, bytes and corner cases
 that an original daemon got wrong. The client's own tests are run beside these.'''
 from __future__ import absolute_import
+import errno
 import socket
 import uuid
 
@@ -384,9 +385,12 @@ def test_strange_ids_are_echoed(server, tm, request_id):
 def test_junk_hurts_nobody_else(server, tm):
     for junk in ('GET / HTTP/1.0\r\n\r\n', '\xff' * 100, cbor.dumps(Tag(24, '\xa1')), cbor.dumps(Tag(24, cbor.dumps(7)))):
         raw = Raw(server)
-        raw.socket.sendall(junk)
         raw.socket.settimeout(30)
-        assert raw.socket.recv(1) == ''
+        try:
+            raw.socket.sendall(junk)
+            assert raw.socket.recv(1) == ''
+        except socket.error as exc:  # it may not even have read all
+            assert exc.errno in (errno.ECONNRESET, errno.EPIPE)
     assert tm.count_work_units('s') == {}
 
 
