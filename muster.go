@@ -5,6 +5,7 @@
 package muster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -76,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Handle, error) {
 		Dialer: func(ctx context.Context, _ string) (net.Conn, error) { return s.Dial(ctx) },
 	})
 	if err == nil && cfg.Agent != nil {
-		err = h.startAgent(ctx, *cfg.Agent)
+		err = h.startAgent(ctx, *cfg.Agent, cfg.Server.Version)
 	}
 	if err != nil {
 		_ = h.stop(err)
@@ -89,8 +90,9 @@ func Open(ctx context.Context, cfg Config) (*Handle, error) {
 	return h, nil
 }
 
-func (h *Handle) startAgent(ctx context.Context, cfg agent.Config) error {
+func (h *Handle) startAgent(ctx context.Context, cfg agent.Config, version string) error {
 	cfg.Client = h.client
+	cfg.Version = cmp.Or(cfg.Version, version)
 	if cfg.Dir == "" {
 		cfg.Dir = filepath.Join(h.server.Layout().Dir, "agent")
 	}

@@ -55,7 +55,9 @@ type Config struct {
 	// Run configures how commands are run; Home and Namespace are filled in.
 	Run run.Config
 
-	Logger *slog.Logger
+	// Version is the program's, for people who look at the agent.
+	Version string
+	Logger  *slog.Logger
 }
 
 // Agent runs commands. Make one with New, then Run it.
@@ -175,7 +177,7 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) hello(d *desk) *v1.Hello {
 	h := &v1.Hello{
 		Namespace: a.cfg.Namespace, Machine: a.home.Machine, Boot: a.home.Boot, Dir: a.home.Dir,
-		Incarnation: a.home.Incarnation, Session: a.home.ID, Host: a.host, Pid: int32(os.Getpid()),
+		Incarnation: a.home.Incarnation, Session: a.home.ID, Host: a.host, Pid: int32(os.Getpid()), Version: a.cfg.Version,
 		Labels: a.labels, Capacity: a.caps, Held: d.held(),
 		// Taking the directory over has ended all that came before, and made sure,
 		// unless it came from another machine.

@@ -40,7 +40,7 @@ func FromHello(m *musterv1.Hello) (job.Worker, error) {
 	w := job.Worker{
 		Parent: m.Parent, Mode: m.Mode, Host: m.Host, Pid: int(m.Pid), Agent: true,
 		Machine: m.Machine, Boot: m.Boot, Dir: m.Dir, Incarnation: m.Incarnation,
-		Labels: m.Labels, Capacity: m.Capacity, Until: r.time("until", m.Until), Data: m.Data,
+		Labels: m.Labels, Capacity: m.Capacity, Until: r.time("until", m.Until), Data: m.Data, Version: m.Version,
 	}
 	return w, r.err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/muster-queue/muster/api"
 	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
 )
 
 func addCmd(a *app) *cobra.Command {
@@ -59,7 +60,7 @@ func (s *submission) add(ctx context.Context, l *link, args []string) error {
 	}
 	s.app.say("%s", sum.sentence())
 	if l.embedded {
-		s.app.say("No server is running: they wait for \"muster server\" or \"muster run\".")
+		s.app.say("No server is running: what was added waits for \"muster server\" or \"muster run\".")
 	}
 	if sum.Bad+sum.Refused > 0 {
 		return failed
@@ -96,12 +97,7 @@ func (s *submitted) sentence() string {
 	return fmt.Sprintf("%s: %s.", plural(s.Total()+s.Bad, "job"), strings.Join(parts, ", "))
 }
 
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
+func plural(n int64, noun string) string { return job.Plural(n, noun) }
 
 func errorText(err error) string {
 	if err == nil {

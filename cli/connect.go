@@ -99,11 +99,18 @@ func (a *app) find(ctx context.Context, n need) (*link, error) {
 		err = derr // a local server that was killed
 	}
 	absent := job.IsKind(err, job.NotFound)
-	if !absent && !job.IsKind(err, job.Unavailable) || n == needServer || n == needData && absent && !exists(dataDir()) {
+	switch {
+	case !absent && !job.IsKind(err, job.Unavailable) || n == needServer:
 		return nil, err
+	case n == needData && absent && !exists(dataDir()):
+		return nil, errNothingYet
 	}
 	return a.embed(ctx, n)
 }
+
+// errNothingYet: the data directory is not there, for nobody has used it.
+var errNothingYet = job.Errorf(job.NotFound, "there are no jobs here yet; \"muster run -f FILE\" runs the commands of a file, "+
+	"\"muster server\" starts a server")
 
 // link is a server to talk to.
 type link struct {

@@ -79,8 +79,11 @@ func (s *status) showCounts(ctx context.Context, l *link) error {
 		return err
 	}
 	if total.Total() == 0 && s.app.table() {
-		s.app.say("There are no jobs%s.", s.where())
-		return nil
+		if s.filter.Group+s.filter.Queue == "" {
+			s.app.say("There are no jobs.")
+			return nil
+		}
+		return s.sayNone(ctx, l)
 	}
 	by := "group"
 	if s.byQueue {
@@ -128,16 +131,6 @@ func (s *status) counts(ctx context.Context, l *link, total *job.Counts) iter.Se
 	return l.CountsByGroup(ctx)
 }
 
-func (s *status) where() string {
-	switch {
-	case s.filter.Group != "":
-		return " in group " + s.filter.Group
-	case s.filter.Queue != "":
-		return " in queue " + s.filter.Queue
-	}
-	return ""
-}
-
 // notes tell what a person should know beside the counts.
 func (a *app) notes(ctx context.Context, l *link, c *job.Counts) error {
 	if !a.table() {
@@ -171,7 +164,7 @@ func (a *app) serverNotes(ctx context.Context, l *link, c *job.Counts) error {
 		a.say("\nThe server is paused: no job is started before \"muster resume\".")
 	case info.Mode == "draining":
 		a.say("\nThe server is draining: no job is started before \"muster resume\".")
-	case stats.Workers == 0 && c[job.Ready] > 0:
+	case stats.Workers == 0 && c[job.Ready] > 0 && !l.embedded:
 		a.say("\nNo agent is connected: \"muster agent\" starts one on this machine.")
 	}
 	return nil

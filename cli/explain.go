@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/muster-queue/muster/cli/output"
@@ -38,10 +39,10 @@ func (s *status) showExplanations(ctx context.Context, l *link) error {
 			return err
 		}
 	}
-	if n == 0 {
-		s.app.say("No jobs are so.")
+	if n > 0 {
+		return list.Close()
 	}
-	return list.Close()
+	return errors.Join(list.Close(), s.sayNone(ctx, l))
 }
 
 func (s *status) explainOne(ctx context.Context, l *link, i *client.Info, list *output.Listing) error {
@@ -57,7 +58,7 @@ func (s *status) explainOne(ctx context.Context, l *link, i *client.Info, list *
 		return list.Row(shortened(i.Key), output.State(e.State.String()), e.Summary, e.Ahead, words, i.ID)
 	}
 	out := s.app.out
-	fmt.Fprintf(out, "%s  %s\n", out.Paint(output.Cyan, shortened(i.Key)), output.Clean(commandText(i)))
+	s.app.printCommand("", i)
 	fmt.Fprintf(out, "  %s\n", output.Clean(e.Summary))
 	for _, o := range e.Obstacles {
 		if o.Text == e.Summary {

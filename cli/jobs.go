@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -19,7 +20,7 @@ type jobColumn struct {
 
 // jobColumns are all fields: those of the table first, then what only programs get.
 var jobColumns = []jobColumn{
-	{output.Column{Name: "job"}, func(i *client.Info) any { return shortened(i.Key) }},
+	{output.Column{Name: "job", Stretch: true}, func(i *client.Info) any { return shortened(i.Key) }},
 	{output.Column{Name: "state"}, func(i *client.Info) any { return stateCell(i) }},
 	{output.Column{Name: "exit"}, func(i *client.Info) any { return exitCell(i) }},
 	{output.Column{Name: "reason"}, func(i *client.Info) any { return i.Reason.Word() }},
@@ -141,8 +142,8 @@ func (s *status) showList(ctx context.Context, l *link) error {
 			return err
 		}
 	}
-	if n == 0 && s.app.table() {
-		s.app.say("No jobs are so.")
+	if n > 0 {
+		return list.Close()
 	}
-	return list.Close()
+	return errors.Join(list.Close(), s.sayNone(ctx, l))
 }

@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
 )
 
 func kickCmd(a *app) *cobra.Command {
@@ -37,7 +40,7 @@ is your word that the machine it ran on is dead.`,
 }
 
 func rmCmd(a *app) *cobra.Command {
-	var force bool
+	var force, held bool
 	cmd := changeCmd(a, "remove", "removed", &cobra.Command{
 		Use:     "rm [KEY...]",
 		Aliases: []string{"remove"},
@@ -49,8 +52,19 @@ which stops them.`,
   muster rm -f jobs.txt -b
   muster rm --all --force`,
 	}, func(ctx context.Context, l *link, s client.Selection) (client.Change, error) {
-		return l.Delete(ctx, s, force)
+		c, err := l.Delete(ctx, s, force)
+		conflict := func(r client.Refusal) bool { return job.IsKind(r.Err, job.Conflict) }
+		held = held || c.Skipped > 0 && (len(c.Refusals) == 0 || slices.ContainsFunc(c.Refusals, conflict))
+		return c, err
 	})
+	remove := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := remove(cmd, args)
+		if held && !force {
+			a.say("Running jobs are removed only with --force, which stops them.")
+		}
+		return err
+	}
 	cmd.Flags().BoolVar(&force, "force", false, "running jobs too")
 	return cmd
 }
@@ -97,8 +111,11 @@ func (a *app) change(ctx context.Context, l *link, s *selection, done string, ch
 	a.say("%s.", text)
 	for _, r := range sum.Refusals {
 		if len(s.args) > 0 {
-			a.say("  %v", r.Err)
+			a.say("  %s: %v", output.Clean(shortened(r.Job.Key)), r.Err)
 		}
+	}
+	if sum.Changed+sum.Skipped == 0 {
+		return s.sayUnknown(ctx, l)
 	}
 	if len(s.args) > 0 && sum.Changed == 0 {
 		return failed

@@ -33,7 +33,7 @@ func (s *status) showOutcomes(ctx context.Context, l *link) error {
 			s.app.printOutcome(&outcomes[i])
 		}
 		if len(outcomes) == 0 {
-			s.app.say("No jobs are so.")
+			return s.sayNone(ctx, l)
 		}
 		if partial {
 			s.app.say("There are too many jobs to look at all of them: the numbers are lower bounds.")
@@ -127,7 +127,7 @@ func (a *app) printOutcome(o *client.Outcome) {
 	}
 	fmt.Fprintf(a.out, "%s %s\n", a.out.Paint(output.Bold, plural(o.Count, "job")), a.out.Paint(colour, outcomeText(o)))
 	for _, i := range o.Jobs {
-		fmt.Fprintf(a.out, "  %s  %s\n", a.out.Paint(output.Cyan, shortened(i.Key)), output.Clean(commandText(i)))
+		a.printCommand("  ", i)
 		for _, line := range a.evidence(i) {
 			fmt.Fprintf(a.out, "      %s\n", a.out.Paint(output.Grey, line))
 		}
@@ -135,6 +135,12 @@ func (a *app) printOutcome(o *client.Outcome) {
 	if o.Similar > 0 {
 		fmt.Fprintf(a.out, "  and %d more\n", o.Similar)
 	}
+}
+
+// printCommand shows which job something is said of: on a terminal on one line.
+func (a *app) printCommand(indent string, i *client.Info) {
+	key := a.out.Fit(0, output.Clean(shortened(i.Key)))
+	fmt.Fprintf(a.out, "%s%s  %s\n", indent, a.out.Paint(output.Cyan, key), a.out.Fit(len(indent)+len(key)+2, output.Clean(commandText(i))))
 }
 
 // evidence is what tells most about the end of a job: the agent's message and

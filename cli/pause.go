@@ -2,12 +2,16 @@ package cli
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/muster-queue/muster/cli/input"
 	"github.com/muster-queue/muster/cli/output"
+	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/server"
 )
 
 func pauseCmd(a *app) *cobra.Command {
@@ -74,7 +78,14 @@ func drainCmd(a *app) *cobra.Command {
 			if left > 0 {
 				end = "; the slowest should end in " + output.Short(left)
 			}
-			a.say("Draining: %s still running%s.", isAre(n), end)
+			then := "\"muster resume\" takes it back."
+			if stop {
+				then = "The server stops when none is; \"muster resume\" takes that back."
+				if n == 0 {
+					then = "The server stops."
+				}
+			}
+			a.say("Draining: %s still running%s. %s", isAre(n), end, then)
 			return nil
 		}),
 	}
@@ -87,7 +98,7 @@ func stopCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stop",
 		Short: "Stop the server; jobs on agents go on running",
-		Long: `Stop ends the server. Jobs on agents go on and report to the next server on the
+		Long: `Stop ends the server, and waits until it has ended. Jobs on agents go on and report to the next server on the
 same data directory, for as long as --hold says. Those of the server's own agent
 end with it and run again later. "muster drain --stop" waits for all of them.`,
 		Example: `  muster stop
@@ -106,9 +117,39 @@ end with it and run again later. "muster drain --stop" waits for all of them.`,
 				return err
 			}
 			a.say("The server at %s stops; %s running.", l.Address(), isAre(n))
-			return nil
+			return a.awaitStop(ctx)
 		}),
 	}
 	cmd.Flags().StringVar(&hold, "hold", "", "how long `TIME` agents may go on without a server; 24h when not given")
 	return cmd
+}
+
+// Bounds of waiting for a server that stops: it may have a backup to complete.
+const (
+	stopTime  = 2 * time.Minute
+	stopQuiet = 3 * time.Second
+)
+
+// awaitStop waits until the server of the data directory is gone. Of a server
+// elsewhere nothing more is heard.
+func (a *app) awaitStop(ctx context.Context) error {
+	if os.Getenv(client.EnvServer) != "" {
+		return nil
+	}
+	layout := server.Layout{Dir: dataDir()}
+	began, told := a.now(), false
+	for {
+		switch waited := a.now().Sub(began); {
+		case layout.Free():
+			return nil
+		case waited > stopTime:
+			return job.Errorf(job.Timeout, "the server still stops after %s; its log says what it waits for", output.Short(stopTime))
+		case waited > stopQuiet && !told:
+			told = true
+			a.say("Waiting until it has ended ...")
+		}
+		if !pause(ctx, 20*time.Millisecond) {
+			return context.Cause(ctx)
+		}
+	}
 }

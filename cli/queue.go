@@ -96,24 +96,52 @@ func queueShowCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := a.listing(output.Column{Name: "setting"}, output.Column{Name: "value", Stretch: true})
-			if err != nil {
-				return err
-			}
-			for i := range queueSettings {
-				s := &queueSettings[i]
-				if err := list.Row(s.name, s.get(&q.Queue)); err != nil {
-					return err
-				}
-			}
-			if err := list.Row("jobs", q.Counts.Total()); err != nil {
-				return err
-			}
-			return list.Close()
+			return a.showQueue(q)
 		}),
 	}
 	a.formatFlag(cmd, "")
 	return cmd
+}
+
+func (a *app) showQueue(q *client.QueueInfo) error {
+	list, err := a.listing(output.Column{Name: "setting"}, output.Column{Name: "value", Stretch: true}, output.Column{Name: "default", Detail: true})
+	if err != nil {
+		return err
+	}
+	for i := range queueSettings {
+		s := &queueSettings[i]
+		value := s.get(&q.Queue)
+		usual, isDefault := queueDefault(s.name, &q.Queue, value)
+		switch {
+		case isDefault && a.table():
+			value = output.Human(usual) + " (default)"
+		case isDefault:
+			value = usual
+		}
+		if err := list.Row(s.name, value, isDefault); err != nil {
+			return err
+		}
+	}
+	if err := list.Row("jobs", q.Counts.Total(), false); err != nil {
+		return err
+	}
+	return list.Close()
+}
+
+// queueDefaults are what holds where a queue says nothing.
+var queueDefaults = map[string]any{
+	"weight": int64(job.DefaultWeight), "retries": job.DefaultRetries, "losses": job.DefaultLosses,
+	"backoff": job.DefaultBackoff.Base, "lease": job.DefaultLease,
+}
+
+// queueDefault is what a setting that is not set means. In a queue with a definition
+// attempts alone are counted, so that the other budgets have no default.
+func queueDefault(name string, q *job.Queue, value any) (any, bool) {
+	usual, known := queueDefaults[name]
+	if !known || value != nil && value != any(int64(0)) || len(q.Definition) > 0 && name != "weight" && name != "lease" {
+		return nil, false
+	}
+	return usual, true
 }
 
 func queueRmCmd(a *app) *cobra.Command {

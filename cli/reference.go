@@ -40,8 +40,10 @@ func reference() []byte {
 	var b bytes.Buffer
 	b.WriteString("# Commands\n\nMade from the program's own help by `make generate`; do not edit. " +
 		"[The first steps](getting-started.md) are the better way in.\n\n" +
-		"Exit codes: 0 when all went well; 1 when a job failed; 64 for what is wrong with a call or a file, 66 for what is not there, " +
-		"69 when no server answers, 75 when it is too busy, 77 for a missing right, 74 for trouble with stored data or a full disk, 130 after Ctrl-C.\n\n")
+		"Exit codes: 0 when all went well; 1 when a job failed; 64 for what is wrong with a call or a file, 65 for what cannot be done " +
+		"at that moment (the job is running, somebody else was faster), 66 for what is not there, 69 when no server answers or it lacks the command, 70 for a defect of muster, " +
+		"73 for what is there already, 74 for trouble with stored data or a full disk, 75 when the server is too busy or a time ran out, " +
+		"77 for a missing right, 130 after Ctrl-C.\n\n")
 	b.WriteString("Listings come as a table, or for programs with `-o json` (one object a line), `-o csv` (with a header) or `-o plain` " +
 		"(TABs between fields, no header). There, moments are in RFC 3339, lengths of time in seconds, memory and disk in bytes, " +
 		"and nothing is cut. `-o json` of `status -l` has every field of a job. Colours are used on terminals only, and not when NO_COLOR is set.\n\n")

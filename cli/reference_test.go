@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/muster-queue/muster/cli/input"
+	"github.com/muster-queue/muster/job"
 )
 
 func TestDocsAreUpToDate(t *testing.T) {
@@ -78,7 +81,7 @@ func TestExamplesNameFlagsThatExist(t *testing.T) {
 			for _, word := range strings.Fields(line) {
 				name, ok := strings.CutPrefix(word, "--")
 				name, _, _ = strings.Cut(name, "=")
-				if ok && c.Root().PersistentFlags().Lookup(name) == nil && !knowsFlag(c.Root(), name) {
+				if ok && name != "" && c.Root().PersistentFlags().Lookup(name) == nil && !knowsFlag(c.Root(), name) {
 					t.Errorf("%s: the example has --%s, which no command knows", c.CommandPath(), name)
 				}
 			}
@@ -123,6 +126,15 @@ func TestEveryFlagOfAFieldTakesItsExample(t *testing.T) {
 		j.Command.Line = "true"
 		if err := input.Finish(j, ""); err != nil {
 			t.Errorf("--%s %s: %v", f.FlagName(), example, err)
+		}
+	}
+}
+
+func TestEveryExitCodeIsExplained(t *testing.T) {
+	text, _, _ := strings.Cut(string(reference()), "Listings come")
+	for k := job.Internal; k <= job.NoSpace; k++ {
+		if !regexp.MustCompile(fmt.Sprintf(`\b%d (for|when|after)\b`, k.ExitCode())).MatchString(text) {
+			t.Errorf("the reference does not explain exit code %d (%v)", k.ExitCode(), k)
 		}
 	}
 }

@@ -117,13 +117,10 @@ func (s *submission) warn(ctx context.Context, l *link, own int64) error {
 	if err != nil {
 		return err
 	}
-	if !l.embedded {
-		return s.app.serverNotes(ctx, l, &c)
-	}
-	if others := c.Live() - c[job.Buried] - own; others > 0 {
+	if others := c.Live() - c[job.Buried] - own; others > 0 && l.embedded {
 		s.app.say("%s in the queue from before.", isAre(others))
 	}
-	return nil
+	return s.app.serverNotes(ctx, l, &c)
 }
 
 // stopped explains an end by Ctrl-C.

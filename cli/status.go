@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
 )
 
 // status is what the command shows, and of which jobs.
@@ -49,9 +50,23 @@ the way to look at many failures. --explain says why a job is not running.`,
 		if err := s.settle(args); err != nil {
 			return err
 		}
-		return a.with(needData, func(ctx context.Context, l *link, _ []string) error { return s.show(ctx, l) })(cmd, args)
+		if s.limit < 0 {
+			return job.Errorf(job.Invalid, "--limit %d: it cannot be negative", s.limit)
+		}
+		err := a.with(needData, func(ctx context.Context, l *link, _ []string) error { return s.show(ctx, l) })(cmd, args)
+		return s.excuse(err)
 	}
 	return cmd
+}
+
+// excuse takes it that there are no jobs yet as an answer, unless certain ones were
+// asked for.
+func (s *selection) excuse(err error) error {
+	if !errors.Is(err, errNothingYet) || s.named() {
+		return err
+	}
+	s.app.say("There are no jobs in %s yet. \"muster run -f FILE\" runs the commands of a file, \"muster server\" starts a server.", dataDir())
+	return nil
 }
 
 func (s *status) show(ctx context.Context, l *link) error {

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +56,9 @@ func (s *submission) source(args []string) (*input.Source, error) {
 		return nil, job.Errorf(job.Invalid, "give a file (-f %s) or a command (%s), not both", s.file, args[0])
 	case len(args) == 1 && looksLikeJobs(args[0]):
 		return nil, job.Errorf(job.Invalid, "%s is not a command; to run the commands in it, write -f %[1]s", args[0])
+	case len(args) == 1 && quotedLine(args[0]):
+		return nil, job.Errorf(job.Invalid, "%q is one word, and no program has that name; leave the quotes out (muster run %s), or for a line of the shell write: muster run -- %s",
+			args[0], args[0], (&job.Command{Argv: []string{"bash", "-c", args[0]}}).String())
 	case len(args) > 0:
 		return nil, nil
 	case s.file == "":
@@ -66,6 +72,23 @@ func looksLikeJobs(arg string) bool {
 	info, err := os.Stat(arg)
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0
 }
+
+// quotedLine tells a whole command line in quotes from the name of a program.
+func quotedLine(arg string) bool {
+	words := strings.Fields(arg)
+	if len(words) < 2 {
+		return false
+	}
+	if _, err := exec.LookPath(arg); err == nil {
+		return false
+	}
+	_, err := exec.LookPath(words[0])
+	return err == nil || shellWord.MatchString(words[0])
+}
+
+// shellWord matches what begins a command of the shell and is no program: its own
+// words, and settings of variables.
+var shellWord = regexp.MustCompile(`^([A-Za-z_]\w*=.*|[({!]|\.|\[\[|case|cd|eval|exec|export|for|if|set|source|time|trap|ulimit|umask|until|wait|while)$`)
 
 // prepare makes the template, with its environment stored on the server.
 func (s *submission) prepare(ctx context.Context, l *link, name string) (*job.Job, error) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,18 +37,28 @@ Without a selection it waits for every job of the namespace.`,
 		if err := s.settle(args); err != nil {
 			return err
 		}
-		return a.with(needServer, func(ctx context.Context, l *link, _ []string) error { return a.waitFor(ctx, l, s) })(cmd, args)
+		err := a.with(needData, func(ctx context.Context, l *link, _ []string) error { return a.waitFor(ctx, l, s) })(cmd, args)
+		return s.excuse(err)
 	}
 	return cmd
 }
 
 func (a *app) waitFor(ctx context.Context, l *link, s *selection) error {
+	if l.embedded {
+		if err := s.standStill(ctx, l); err != nil {
+			return err
+		}
+	}
 	if !s.named() {
 		w := waiting{app: a, link: l, name: waitName(s), delayed: &s.filter,
 			group: &client.WaitFor{Queue: s.filter.Queue, Group: s.filter.Group}}
 		counts, err := w.wait(ctx)
 		if err != nil {
 			return err
+		}
+		if counts.Total() == 0 {
+			a.say("There are no jobs to wait for.")
+			return s.sayUnknown(ctx, l)
 		}
 		return a.conclude(counts, func() ([]client.Outcome, error) {
 			filter := s.filter
@@ -64,6 +75,36 @@ func (a *app) waitFor(ctx context.Context, l *link, s *selection) error {
 		return err
 	}
 	return a.conclude(counts, func() ([]client.Outcome, error) { return w.failures(ctx) })
+}
+
+// standStill is the error when there is something to wait for, and no server that
+// goes on with it.
+func (s *selection) standStill(ctx context.Context, l *link) error {
+	unfinished := func(list []*client.Info) error {
+		for _, i := range list {
+			if i.State != job.Complete && i.State != job.Buried {
+				return job.Errorf(job.Unavailable, "no server runs on %s, so its jobs do not go on: \"muster server\" runs them, "+
+					"or \"muster run\" with the same file", dataDir())
+			}
+		}
+		return nil
+	}
+	if !s.named() {
+		filter := s.filter
+		filter.States = []string{"unfinished"}
+		list, _, err := l.Page(ctx, filter, client.Detail{Brief: true}, 1, "")
+		if err != nil {
+			return err
+		}
+		return unfinished(list)
+	}
+	return s.pages(ctx, l, func(page client.Selection) error {
+		list, err := l.Lookup(ctx, page.Jobs, client.Detail{Brief: true})
+		if err != nil {
+			return err
+		}
+		return unfinished(list)
+	})
 }
 
 func waitName(s *selection) string {
@@ -189,8 +230,9 @@ func (w *waiting) retryNote(i *client.Info) string {
 	if i.Exit > 0 {
 		why = fmt.Sprintf("exit code %d", i.Exit)
 	}
-	return fmt.Sprintf("%s, %s; it is tried again in %s: %s", w.app.err.Paint(output.Yellow, "failed"), why,
-		output.Short(i.Due.Sub(w.app.now())), output.Clean(commandText(i)))
+	text := fmt.Sprintf("failed, %s; it is tried again in %s: %s", why, output.Short(i.Due.Sub(w.app.now())), output.Clean(commandText(i)))
+	rest := strings.TrimPrefix(w.app.err.Fit(0, text), "failed")
+	return w.app.err.Paint(output.Yellow, "failed") + rest
 }
 
 func (w *waiting) hide() {

@@ -122,7 +122,7 @@ func workerDrainCmd(a *app) *cobra.Command {
 			if undo {
 				a.say("Worker %s gets jobs again.", w.Name)
 			} else {
-				a.say("Worker %s gets no more jobs; it still has %d.", w.Name, w.Held)
+				a.say("Worker %s gets no more jobs; it still has %s.", w.Name, plural(w.Held, "job"))
 			}
 			return nil
 		}),

@@ -52,7 +52,7 @@ func DiscoverIn(dir string) (Config, error) {
 	path := filepath.Join(dir, "server.json")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Config{}, job.Errorf(job.NotFound, "no server runs on %s; \"muster server\" starts one, and %s names one elsewhere", dir, EnvServer)
+		return Config{}, job.Errorf(job.NotFound, "no server runs on %s; \"muster server\" starts one, and --server or %s names one elsewhere", dir, EnvServer)
 	}
 	if err != nil {
 		return Config{}, job.Errorf(job.Denied, "find the server: %w", err)
@@ -104,7 +104,7 @@ func fromEnv(address string) (Config, error) {
 		cfg.Token = token
 	}
 	if cfg.Token == "" {
-		return Config{}, job.Errorf(job.Unauthenticated, "%s names a server, but no token is given; set %s or %s", EnvServer, EnvToken, EnvTokenFile)
+		return Config{}, job.Errorf(job.Unauthenticated, "the server %s wants a token; give it with --token-file, %s or %s (\"muster token create\" on the server makes one)", address, EnvTokenFile, EnvToken)
 	}
 	return cfg, nil
 }

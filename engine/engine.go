@@ -143,7 +143,7 @@ func (e *Engine) DestroyNamespace(ctx context.Context, name string, force bool) 
 	}
 	held := counts.Total[job.Reserved] + counts.Total[job.Running] + counts.Total[job.Lost]
 	if held > 0 && !force {
-		return job.Errorf(job.Conflict, "destroy namespace %s: %d jobs are running; cancel them first, or force it", name, held)
+		return job.Errorf(job.Conflict, "destroy namespace %s: it has %s running; cancel that first, or force it", name, job.Plural(held, "job"))
 	}
 	e.unload(name, ns, time.Time{})
 	return job.Wrap(e.store.Destroy(ctx, name), "destroy namespace", name)

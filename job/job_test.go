@@ -256,3 +256,11 @@ func TestWords(t *testing.T) {
 		t.Errorf("a bad attempt id: %v", err)
 	}
 }
+
+func TestPlural(t *testing.T) {
+	for n, want := range map[int]string{0: "0 jobs", 1: "1 job", 2: "2 jobs"} {
+		if got := Plural(n, "job"); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+}

@@ -29,6 +29,8 @@ type Worker struct {
 	// Expires is until when the worker counts as active, by its last announcement;
 	// zero: it never announced itself with a time, or left.
 	Expires time.Time `cbor:"16,keyasint,omitzero"`
+	// Version is that of the program.
+	Version string `cbor:"17,keyasint,omitempty"`
 }
 
 // SameMachine reports whether two agents are incarnations of one: same machine

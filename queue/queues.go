@@ -82,7 +82,7 @@ func (s *State) DeleteQueue(name string, all bool, max int) (more bool, err erro
 	live := q.counts.Live()
 	switch {
 	case !all && (live > 0 || q.Done > 0):
-		return false, job.Errorf(job.Conflict, "delete queue %s: it has %d jobs and %d finished ones; delete them first, or ask for all", name, live, q.Done)
+		return false, job.Errorf(job.Conflict, "delete queue %s: it has %s, %d of them complete; delete them first, or force it", name, job.Plural(live+q.Done, "job"), q.Done)
 	case s.sweep(q, max):
 		return true, nil
 	case q.Done > 0:

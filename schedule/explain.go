@@ -184,7 +184,11 @@ func (e Explanation) String() string {
 		if e.AtLeast {
 			least = "at least "
 		}
-		s += fmt.Sprintf("; %s%d jobs are ahead of it", least, e.Ahead)
+		are := " are"
+		if e.Ahead == 1 {
+			are = " is"
+		}
+		s += "; " + least + job.Plural(e.Ahead, "job") + are + " ahead of it"
 	}
 	if e.Reserved != 0 {
 		s += "; an agent is reserved for it"
@@ -200,7 +204,7 @@ func (e Explanation) reason() string {
 	case CausePaused:
 		return "its queue is paused"
 	case CauseMaxRunning:
-		return fmt.Sprintf("its queue has %d jobs running and may have %d", e.Running, e.MaxRunning)
+		return fmt.Sprintf("its queue has %s running and may have %d", job.Plural(e.Running, "job"), e.MaxRunning)
 	case CausePull:
 		return "it waits for a worker to ask for it"
 	case CauseNoAgent:

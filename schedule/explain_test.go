@@ -24,7 +24,7 @@ func TestExplain(t *testing.T) {
 		{"cap", *command(1), func(s *Scheduler) {
 			s.SetQueue(1, QueueSettings{MaxRunning: 1})
 			s.Hold(Held{Seq: 99, Shape: 1})
-		}, CauseMaxRunning, "1 jobs running and may have 1"},
+		}, CauseMaxRunning, "1 job running and may have 1"},
 		{"data", job.Shape{Queue: 1}, func(*Scheduler) {}, CausePull, "worker to ask"},
 		{"label", *command(1, "gpu:a", "os:linux"), func(s *Scheduler) { s.SetWorker(1, agent(1, "os:linux")) }, CauseLabel, "label gpu:a"},
 		{"labels together", *command(1, "gpu:a", "os:linux"), func(s *Scheduler) {

@@ -3,9 +3,11 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,13 +68,36 @@ func (l Layout) make() error {
 // however the process ends.
 type dirLock struct{ file *os.File }
 
+// Free reports whether no server runs on the directory.
+func (l Layout) Free() bool {
+	f, err := os.Open(l.Lock())
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil
+}
+
+// Who only looks whether a directory is free has its lock for a moment, so a
+// server tries several times.
+const (
+	lockTries = 5
+	lockPause = 20 * time.Millisecond
+)
+
 // acquire takes the lock; a Conflict error names who has it.
 func (l Layout) acquire() (*dirLock, error) {
 	f, err := os.OpenFile(l.Lock(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, job.Errorf(job.Invalid, "use the data directory: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for try := 1; ; try++ {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if try == lockTries || !errors.Is(err, unix.EWOULDBLOCK) {
+			break
+		}
+		time.Sleep(lockPause)
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		defer f.Close()
 		return nil, job.Errorf(job.Conflict, "another server%s runs on %s already; stop that one first, or give this one a data directory of its own",

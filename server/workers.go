@@ -87,6 +87,6 @@ func (s *workersService) DrainWorker(ctx context.Context, m *v1.DrainWorkerReque
 func workerInfo(w *engine.WorkerInfo) *v1.WorkerInfo {
 	return &v1.WorkerInfo{
 		Worker: api.FromWorker(&w.Worker), Free: w.Free, Held: int64(w.Held),
-		Heard: api.FromTime(w.Heard), Alive: w.Connected, Draining: w.Draining,
+		Heard: api.FromTime(w.Heard), Alive: w.Connected, Draining: w.Draining, Version: w.Version,
 	}
 }

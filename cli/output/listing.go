@@ -153,10 +153,10 @@ func (l *Listing) line(cells []string, colour func(int) Colour) error {
 			b.WriteString("  ")
 		}
 		width := l.widths[i]
-		if runewidth.StringWidth(cell) > width {
+		if l.screen.Width > 0 {
 			cell = runewidth.Truncate(cell, width, "…")
 		}
-		pad := strings.Repeat(" ", width-runewidth.StringWidth(cell))
+		pad := strings.Repeat(" ", max(0, width-runewidth.StringWidth(cell)))
 		if l.columns[i].Right {
 			b.WriteString(pad + l.screen.Paint(colour(i), cell))
 		} else {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/mattn/go-runewidth"
 	"golang.org/x/term"
 
 	"github.com/muster-queue/muster/job"
@@ -78,6 +79,16 @@ func (s *Screen) measure() {
 	if width, _, err := term.GetSize(int(s.file.Fd())); err == nil {
 		s.Width = width
 	}
+}
+
+// Fit cuts a line to what the terminal has left after used columns. Elsewhere
+// nothing is cut.
+func (s *Screen) Fit(used int, text string) string {
+	const least = 20
+	if s.Width == 0 {
+		return text
+	}
+	return runewidth.Truncate(text, max(s.Width-used, least), "…")
 }
 
 // Colour is one of a terminal's.

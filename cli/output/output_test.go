@@ -229,3 +229,31 @@ func TestProgressBlocksAddUp(t *testing.T) {
 		}
 	}
 }
+
+// On a terminal a line is cut to its width; what programs read never is, however
+// many rows were measured before.
+func TestLongLines(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	narrow := &Screen{Width: 40}
+	if got := narrow.Fit(10, long); len([]rune(got)) != 30 || !strings.HasSuffix(got, "…") {
+		t.Errorf("cut to %q", got)
+	}
+	if got := (&Screen{}).Fit(10, long); got != long {
+		t.Errorf("cut without a terminal: %q", got)
+	}
+	for _, width := range []int{0, 40} {
+		var b strings.Builder
+		l := NewListing(&Screen{Writer: &b, Width: width}, Table, Column{Name: "job", Stretch: true}, Column{Name: "n"})
+		for range measured {
+			if err := l.Row("short", 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Row(long, 2); err != nil {
+			t.Fatal(err)
+		}
+		if whole := strings.Contains(b.String(), long); whole != (width == 0) {
+			t.Errorf("width %d: the whole cell is shown: %v", width, whole)
+		}
+	}
+}
