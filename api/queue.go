@@ -16,8 +16,10 @@ func ToQueue(m *musterv1.Queue) (*job.Queue, error) {
 		MaxRunning: m.MaxRunning, MaxPerRequest: m.MaxPerRequest, MaxAttempts: m.MaxAttempts,
 		Continuous: m.Continuous, Then: m.Then, Account: m.Account,
 		Retries: toInt(m.Retries), Losses: toInt(m.Losses),
+		MinMemory: m.MinMemory, CanBeContinuous: m.CanBeContinuous, KeepFinished: m.KeepFinished,
 	}
 	var r reader
+	q.KeepFinishedFor = r.duration("keep_finished_for", m.KeepFinishedFor)
 	q.Interval = r.duration("interval", m.Interval)
 	q.Lease = r.duration("lease", m.Lease)
 	q.Order = read(&r, ParseOrder, m.Order)
@@ -35,6 +37,8 @@ func FromQueue(q *job.Queue) *musterv1.Queue {
 		MaxRunning: q.MaxRunning, MaxPerRequest: q.MaxPerRequest, MaxAttempts: q.MaxAttempts,
 		Continuous: q.Continuous, Then: valid(q.Then), Account: valid(q.Account),
 		Retries: fromInt(q.Retries), Losses: fromInt(q.Losses),
+		MinMemory: q.MinMemory, CanBeContinuous: q.CanBeContinuous,
+		KeepFinished: q.KeepFinished, KeepFinishedFor: FromDuration(q.KeepFinishedFor),
 		Interval: FromDuration(q.Interval), Lease: FromDuration(q.Lease), Backoff: fromBackoff(q.Backoff),
 		Order: orderWords.text(uint8(q.Order)), OnLost: onLostWords.text(uint8(q.OnLost)),
 	}

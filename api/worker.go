@@ -15,7 +15,7 @@ func ToWorker(m *musterv1.Worker) (job.Worker, error) {
 	w := job.Worker{
 		Name: m.Name, Parent: m.Parent, Mode: m.Mode, Host: m.Host, Pid: int(m.Pid), Agent: m.Agent,
 		Machine: m.Machine, Boot: m.Boot, Dir: m.Dir, Incarnation: m.Incarnation,
-		Labels: m.Labels, Capacity: m.Capacity, Until: r.time("until", m.Until), Data: m.Data,
+		Labels: m.Labels, Capacity: m.Capacity, Until: r.time("until", m.Until), Data: m.Data, Expires: r.time("expires", m.Expires),
 	}
 	return w, r.err
 }
@@ -26,7 +26,7 @@ func FromWorker(w *job.Worker) *musterv1.Worker {
 	return &musterv1.Worker{
 		Name: valid(w.Name), Parent: valid(w.Parent), Mode: valid(w.Mode), Host: valid(w.Host), Pid: i32(w.Pid), Agent: w.Agent,
 		Machine: valid(w.Machine), Boot: valid(w.Boot), Dir: valid(w.Dir), Incarnation: w.Incarnation,
-		Labels: out.texts(w.Labels), Capacity: out.amounts(w.Capacity), Until: FromTime(w.Until), Data: w.Data,
+		Labels: out.texts(w.Labels), Capacity: out.amounts(w.Capacity), Until: FromTime(w.Until), Data: w.Data, Expires: FromTime(w.Expires),
 	}
 }
 

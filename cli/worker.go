@@ -58,7 +58,7 @@ func workerListCmd(a *app) *cobra.Command {
 				return err
 			}
 			n := 0
-			for w, err := range l.Workers(ctx, all) {
+			for w, err := range l.Workers(ctx, client.WorkerFilter{All: all}) {
 				if err != nil {
 					return err
 				}

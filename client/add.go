@@ -25,6 +25,9 @@ type AddOptions struct {
 	Kick bool
 	// Partial adds the good jobs of a batch when others are bad; Item gets those.
 	Partial bool
+	// Defined adds only to queues that have a definition: a batch for others is
+	// refused (job.ErrNoQueue).
+	Defined bool
 	// Defaults is what jobs that leave a field out take; maps and lists are joined.
 	Defaults *job.Job
 	// Item, if set, is told what became of refused jobs, and with EveryItem of
@@ -88,7 +91,8 @@ func (n *Namespace) AddJobs(ctx context.Context, o AddOptions, jobs ...*job.Job)
 
 func (o *AddOptions) request(namespace string) *musterv1.AddJobsRequest {
 	q := &musterv1.AddJobsRequest{
-		Namespace: namespace, Existing: api.ExistingText(o.Existing), Kick: o.Kick, Partial: o.Partial, Items: o.EveryItem, RequestId: newID(),
+		Namespace: namespace, Existing: api.ExistingText(o.Existing), Kick: o.Kick, Partial: o.Partial, Items: o.EveryItem,
+		Defined: o.Defined, RequestId: newID(),
 	}
 	if o.Defaults != nil {
 		q.Defaults = api.FromJob(o.Defaults)

@@ -58,6 +58,7 @@ type Client struct {
 	work         musterv1.WorkClient
 	queues       musterv1.QueuesClient
 	workers      musterv1.WorkersClient
+	units        musterv1.UnitsClient
 	locks        musterv1.LocksClient
 	environments musterv1.EnvironmentsClient
 	server       musterv1.ServerClient
@@ -99,6 +100,7 @@ func New(cfg Config) (*Client, error) {
 		namespaces: musterv1.NewNamespacesClient(conn), jobs: musterv1.NewJobsClient(conn),
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),
 		workers: musterv1.NewWorkersClient(conn), locks: musterv1.NewLocksClient(conn),
+		units:        musterv1.NewUnitsClient(conn),
 		environments: musterv1.NewEnvironmentsClient(conn),
 		server:       musterv1.NewServerClient(conn), tokens: musterv1.NewTokensClient(conn),
 	}, nil

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"iter"
+	"time"
 
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
@@ -15,6 +16,8 @@ import (
 type QueueInfo struct {
 	job.Queue
 	Counts job.Counts
+	// Next is when a continuous queue may make its next job, if it has to wait.
+	Next time.Time
 }
 
 // SetQueue makes a queue, or changes the named fields of one (none: all).
@@ -66,6 +69,13 @@ func (n *Namespace) ResumeQueue(ctx context.Context, name string) (*job.Queue, e
 	return n.queue(call(ctx, n.c, n.c.queues.ResumeQueue, &musterv1.GetQueueRequest{Namespace: n.name, Queue: name}))
 }
 
+// Prune removes the complete jobs of a queue that need not be kept any more, and
+// tells how many.
+func (n *Namespace) Prune(ctx context.Context, name string) (int64, error) {
+	m, err := call(ctx, n.c, n.c.queues.PruneQueue, &musterv1.GetQueueRequest{Namespace: n.name, Queue: name})
+	return m.GetRemoved(), err
+}
+
 func (n *Namespace) queue(m *musterv1.Queue, err error) (*job.Queue, error) {
 	if err != nil {
 		return nil, err
@@ -79,5 +89,5 @@ func toQueueInfo(m *musterv1.QueueInfo) (*QueueInfo, error) {
 	if err != nil {
 		return nil, answered(err)
 	}
-	return &QueueInfo{Queue: *q, Counts: api.ToCounts(m.Counts)}, nil
+	return &QueueInfo{Queue: *q, Counts: api.ToCounts(m.Counts), Next: stamp(m.Next)}, nil
 }

@@ -82,6 +82,24 @@ func call[Q, A any](ctx context.Context, c *Client, method func(context.Context,
 	}
 }
 
+// callOnce makes a call that is not safe to repeat. It waits for a server that is
+// away, as call does, but sends the request once: when the answer is lost, the
+// outcome is unknown.
+func callOnce[Q, A any](ctx context.Context, c *Client, method func(context.Context, *Q, ...grpc.CallOption) (*A, error), request *Q) (*A, error) {
+	var opts []grpc.CallOption
+	if c.cfg.Patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.cfg.Patience)
+		defer cancel()
+		opts = append(opts, grpc.WaitForReady(true))
+	}
+	answer, err := method(ctx, request, opts...)
+	if err != nil {
+		return nil, c.failure(ctx, err)
+	}
+	return answer, nil
+}
+
 // failure is what went wrong with a call, for people: errors of the server as
 // they are, others with the server's address.
 func (c *Client) failure(ctx context.Context, err error) error {

@@ -17,6 +17,15 @@ type Want struct {
 	Commands bool
 	// Capacity bounds what the jobs need together; nil: not compared.
 	Capacity job.Resources
+	// OneQueue takes all from one queue, chosen by priority and weight against
+	// what the queues hold.
+	OneQueue bool
+	// Runtimes, if any, are those of the queues that are meant.
+	Runtimes []string
+	// Defined leaves out queues without a definition.
+	Defined bool
+	// AvailableMemory, if positive, leaves out queues whose MinMemory is larger.
+	AvailableMemory int64
 	// Lease is the length of leases; zero: the job's, else the queue's.
 	Lease time.Duration
 }
@@ -24,6 +33,7 @@ type Want struct {
 func (w *Want) message() *musterv1.Want {
 	return &musterv1.Want{
 		Queues: w.Queues, Groups: w.Groups, Kinds: w.Kinds, Commands: w.Commands, Capacity: w.Capacity, Form: "encoded",
+		OneQueue: w.OneQueue, Runtimes: w.Runtimes, Defined: w.Defined, AvailableMemory: w.AvailableMemory,
 	}
 }
 

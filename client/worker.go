@@ -19,7 +19,10 @@ type WorkerInfo struct {
 	// Heard is when it was last heard; Alive whether it is thought to be there.
 	Heard           time.Time
 	Alive, Draining bool
-	Version         string
+	// Active: it announced itself for a time that has not passed; Left: it said
+	// that it leaves.
+	Active, Left bool
+	Version      string
 }
 
 // WorkerInfo gets a worker by its name.
@@ -31,10 +34,22 @@ func (n *Namespace) WorkerInfo(ctx context.Context, name string) (*WorkerInfo, e
 	return toWorkerInfo(m)
 }
 
-// Workers lists the workers, in order of names; with all, also those long silent.
-func (n *Namespace) Workers(ctx context.Context, all bool) iter.Seq2[*WorkerInfo, error] {
+// WorkerFilter says which workers are listed; its zero value means those that are
+// there.
+type WorkerFilter struct {
+	// Parent, if not empty, is the one whose children are meant.
+	Parent string
+	// Active leaves out those that did not announce themselves for a time that has
+	// not passed; All lists those, too, that are long silent or left.
+	Active, All bool
+}
+
+// Workers lists workers, in order of names.
+func (n *Namespace) Workers(ctx context.Context, f WorkerFilter) iter.Seq2[*WorkerInfo, error] {
 	return pages(func(token string) ([]*WorkerInfo, string, error) {
-		m, err := call(ctx, n.c, n.c.workers.ListWorkers, &musterv1.ListWorkersRequest{Namespace: n.name, PageToken: token, All: all})
+		m, err := call(ctx, n.c, n.c.workers.ListWorkers, &musterv1.ListWorkersRequest{
+			Namespace: n.name, PageSize: maxPage, PageToken: token, All: f.All, Parent: f.Parent, Active: f.Active,
+		})
 		if err != nil {
 			return nil, "", err
 		}
@@ -64,6 +79,7 @@ func (n *Namespace) Announce(ctx context.Context, w *job.Worker, leave bool) err
 func toWorkerInfo(m *musterv1.WorkerInfo) (*WorkerInfo, error) {
 	w, err := api.ToWorker(m.Worker)
 	return &WorkerInfo{
-		Worker: w, Free: m.Free, Held: m.Held, Heard: stamp(m.Heard), Alive: m.Alive, Draining: m.Draining, Version: m.Version,
+		Worker: w, Free: m.Free, Held: m.Held, Heard: stamp(m.Heard), Alive: m.Alive, Draining: m.Draining,
+		Active: m.Active, Left: m.Left, Version: m.Version,
 	}, answered(err)
 }

@@ -19,10 +19,17 @@ type Once struct{ Client, RequestID string }
 // errOtherRequest refuses an id that was used for something else.
 var errOtherRequest = job.Errorf(job.Invalid, "request_id: it was used for another command before; give each request an id of its own")
 
+func checkRequestID(client, id string) error {
+	if len(client) > job.MaxName || len(id) > job.MaxName {
+		return job.Errorf(job.Invalid, "request_id: client and id have at most %d bytes each", job.MaxName)
+	}
+	return nil
+}
+
 // recalled is the answer an earlier request of this id got, or nil.
 func recalled[T any](ctx context.Context, n *Namespace, client, id string) (*T, error) {
-	if len(client) > job.MaxName || len(id) > job.MaxName {
-		return nil, job.Errorf(job.Invalid, "request_id: client and id have at most %d bytes each", job.MaxName)
+	if err := checkRequestID(client, id); err != nil {
+		return nil, err
 	}
 	body, err := call(ctx, n, normal, func(w *writer) ([]byte, error) {
 		body, _ := w.state.Recall(client, id)
@@ -58,29 +65,54 @@ func (r *remembered[T]) of(verb string) (T, error) {
 // doOnce does in one turn what a request asks for, and remembers the answer; or
 // gives the answer that an earlier request of its id got. What failed is done again.
 func doOnce[T any](ctx context.Context, n *Namespace, verb string, o Once, do func(*writer) (T, error)) (T, error) {
-	if o.RequestID == "" {
-		return call(ctx, n, normal, do)
-	}
-	if earlier, err := recalled[remembered[T]](ctx, n, o.Client, o.RequestID); err != nil {
-		var zero T
-		return zero, err
-	} else if earlier != nil {
-		return earlier.of(verb)
+	if answer, known, err := earlier[T](ctx, n, verb, o); known || err != nil {
+		return answer, err
 	}
 	return call(ctx, n, normal, func(w *writer) (T, error) {
-		if body, known := w.state.Recall(o.Client, o.RequestID); known { // since we looked
-			var earlier remembered[T]
-			if err := job.Decode(body, &earlier); err != nil {
-				return earlier.Answer, err
-			}
-			return earlier.of(verb)
-		}
-		answer, err := do(w)
-		if err == nil {
-			err = w.remember(o.Client, o.RequestID, &remembered[T]{verb, answer})
-		}
-		return answer, err
+		return onceInTurn(w, verb, o, func() (T, bool, error) {
+			answer, err := do(w)
+			return answer, true, err
+		})
 	})
+}
+
+// earlier is the answer that an earlier request of this id got, if one is stored;
+// onceInTurn finds those that are on their way. Few requests are repeats, so that
+// the writer is only asked about one that is known to be: its answer has to be
+// durable.
+func earlier[T any](ctx context.Context, n *Namespace, verb string, o Once) (answer T, known bool, err error) {
+	if o.RequestID == "" {
+		return answer, false, nil
+	}
+	if err := checkRequestID(o.Client, o.RequestID); err != nil {
+		return answer, false, err
+	}
+	if _, found, err := n.store.Request(o.Client, o.RequestID); err != nil || !found {
+		return answer, false, err
+	}
+	r, err := recalled[remembered[T]](ctx, n, o.Client, o.RequestID)
+	if err != nil || r == nil {
+		return answer, false, err
+	}
+	answer, err = r.of(verb)
+	return answer, true, err
+}
+
+// onceInTurn is what a turn does of a request, unless another one of its id came
+// before since that was looked up. With its last turn the answer is remembered.
+func onceInTurn[T any](w *writer, verb string, o Once, do func() (answer T, last bool, err error)) (T, error) {
+	if body, known := w.state.Recall(o.Client, o.RequestID); known && o.RequestID != "" {
+		var r remembered[T]
+		if err := job.Decode(body, &r); err != nil {
+			return r.Answer, err
+		}
+		return r.of(verb)
+	}
+	answer, last, err := do()
+	if err == nil && last && o.RequestID != "" {
+		err = w.remember(o.Client, o.RequestID, &remembered[T]{verb, answer})
+	}
+	return answer, err
 }
 
 // remember stores the answer of a request with this turn.

@@ -52,6 +52,7 @@ type UpdateRequest struct {
 	Worker string
 	// Defined makes job.ErrNoQueue of a queue that has no definition.
 	Defined bool
+	Once    Once
 }
 
 // UpdateResult is the answer to an UpdateRequest.
@@ -79,6 +80,9 @@ type UpdateResult struct {
 // not the newest; Conflict for what the table forbids and when the attempt given
 // has ended otherwise ("not pending"); Invalid.
 func (n *Namespace) Update(ctx context.Context, r UpdateRequest) (UpdateResult, error) {
+	if answer, known, err := earlier[UpdateResult](ctx, n, updateVerb, r.Once); known || err != nil {
+		return answer, err
+	}
 	u, err := newUpdating(n, &r)
 	if err != nil {
 		return UpdateResult{}, err
@@ -146,7 +150,7 @@ func (u *updating) run(ctx context.Context) (UpdateResult, error) {
 	}
 	for range maxAddRounds {
 		u.missing = nil
-		result, err := callSized(ctx, u.ns, urgent, int64(len(u.own)+len(u.Data)), true, u.turn)
+		result, err := callSized(ctx, u.ns, urgent, int64(len(u.own)+len(u.Data)), true, u.remembering)
 		if err != nil || u.missing == nil {
 			return result, err
 		}
@@ -168,7 +172,18 @@ func (u *updating) expect() error {
 	return u.prepare(u.ns)
 }
 
-// turn is the update's turn on the writer.
+// remembering is the update's turn on the writer, whose answer is stored with what
+// it did if the request has an id.
+func (u *updating) remembering(w *writer) (UpdateResult, error) {
+	return onceInTurn(w, updateVerb, u.Once, func() (UpdateResult, bool, error) {
+		result, err := u.turn(w)
+		return result, u.missing == nil, err
+	})
+}
+
+const updateVerb = "update"
+
+// turn does the update, or says what must be read before.
 func (u *updating) turn(w *writer) (UpdateResult, error) {
 	q, ok := w.state.QueueNamed(u.Queue)
 	if def, _ := w.state.Queue(job.QueueID(q.ID)); !ok || u.Defined && !def.Defined() {

@@ -59,6 +59,16 @@ var access = map[string][]token.Role{
 	v1.Queues_DeleteQueue_FullMethodName: operators,
 	v1.Queues_PauseQueue_FullMethodName:  operators,
 	v1.Queues_ResumeQueue_FullMethodName: operators,
+	v1.Queues_PruneQueue_FullMethodName:  operators,
+
+	v1.Units_ListUnits_FullMethodName:        anyone,
+	v1.Units_ListUnitAttempts_FullMethodName: anyone,
+	v1.Units_ListWorkerUnits_FullMethodName:  anyone,
+	v1.Units_ListChildUnits_FullMethodName:   anyone,
+	v1.Units_UpdateUnit_FullMethodName:       runners,
+	v1.Units_MakeAttempt_FullMethodName:      workers,
+	v1.Units_DeleteUnits_FullMethodName:      adders,
+	v1.Units_PrioritiseUnits_FullMethodName:  adders,
 
 	v1.Locks_Lock_FullMethodName:        runners,
 	v1.Locks_RenewLocks_FullMethodName:  runners,

@@ -70,7 +70,7 @@ func (s *jobsService) add(ctx context.Context, m *v1.AddJobsRequest, wait bool) 
 	}
 	r, err := ns.Add(ctx, engine.AddRequest{
 		Jobs: b.jobs, Existing: existing, Kick: m.Kick, Partial: m.Partial, Wait: wait,
-		Client: callerOf(ctx).ID, RequestID: m.RequestId,
+		Client: callerOf(ctx).ID, RequestID: m.RequestId, Defined: m.Defined,
 	})
 	if err != nil {
 		return nil, b.named(err)

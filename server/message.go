@@ -169,16 +169,8 @@ func filter(m *v1.Filter) (engine.Filter, error) {
 		exit := int(m.GetExitCode())
 		f.Exit = &exit
 	}
-	for _, word := range m.GetStates() {
-		if states, ok := stateWords[word]; ok {
-			f.States = append(f.States, states...)
-			continue
-		}
-		state, err := job.ParseState(word)
-		if err != nil {
-			return f, job.Errorf(job.Invalid, "%w, live, held, unfinished", err)
-		}
-		f.States = append(f.States, state)
+	if f.States, err = states(m.GetStates()); err != nil {
+		return f, err
 	}
 	for _, word := range m.GetReasons() {
 		reason, err := job.ParseReason(word)
@@ -187,7 +179,23 @@ func filter(m *v1.Filter) (engine.Filter, error) {
 		}
 		f.Reasons = append(f.Reasons, reason)
 	}
-	slices.Sort(f.States)
-	f.States = slices.Compact(f.States)
 	return f, nil
+}
+
+// states reads words of states, each state once.
+func states(words []string) ([]job.State, error) {
+	var list []job.State
+	for _, word := range words {
+		if several, ok := stateWords[word]; ok {
+			list = append(list, several...)
+			continue
+		}
+		state, err := job.ParseState(word)
+		if err != nil {
+			return nil, job.Errorf(job.Invalid, "%w, live, held, unfinished", err)
+		}
+		list = append(list, state)
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
 }

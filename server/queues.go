@@ -118,6 +118,16 @@ func (s *queuesService) ResumeQueue(ctx context.Context, m *v1.GetQueueRequest) 
 	return s.setPaused(ctx, m, false)
 }
 
+// PruneQueue removes the complete jobs of a queue that need not be kept.
+func (s *queuesService) PruneQueue(ctx context.Context, m *v1.GetQueueRequest) (*v1.PruneQueueResponse, error) {
+	ns, err := s.namespace(ctx, m.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	removed, err := ns.Prune(ctx, m.Queue)
+	return &v1.PruneQueueResponse{Removed: removed}, err
+}
+
 func (s *queuesService) setPaused(ctx context.Context, m *v1.GetQueueRequest, paused bool) (*v1.Queue, error) {
 	ns, err := s.namespace(ctx, m.Namespace)
 	if err != nil {
@@ -130,5 +140,5 @@ func (s *queuesService) setPaused(ctx context.Context, m *v1.GetQueueRequest, pa
 }
 
 func queueInfo(q *engine.QueueInfo) *v1.QueueInfo {
-	return &v1.QueueInfo{Queue: api.FromQueue(&q.Queue), Counts: api.FromCounts(&q.Counts)}
+	return &v1.QueueInfo{Queue: api.FromQueue(&q.Queue), Counts: api.FromCounts(&q.Counts), Next: api.FromTime(q.Next)}
 }

@@ -40,6 +40,10 @@ type (
 		v1.UnimplementedWorkersServer
 		*Server
 	}
+	unitsService struct {
+		v1.UnimplementedUnitsServer
+		*Server
+	}
 	locksService struct {
 		v1.UnimplementedLocksServer
 		*Server
@@ -62,6 +66,7 @@ func (s *Server) register() {
 	v1.RegisterEnvironmentsServer(s.grpc, &environmentsService{Server: s})
 	v1.RegisterQueuesServer(s.grpc, &queuesService{Server: s})
 	v1.RegisterWorkersServer(s.grpc, &workersService{Server: s})
+	v1.RegisterUnitsServer(s.grpc, &unitsService{Server: s})
 	v1.RegisterLocksServer(s.grpc, &locksService{Server: s})
 	v1.RegisterServerServer(s.grpc, &serverService{Server: s})
 	v1.RegisterTokensServer(s.grpc, &tokensService{Server: s})

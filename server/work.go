@@ -79,7 +79,8 @@ func wanted(worker string, about *v1.Worker, want *v1.Want) (engine.ReserveReque
 	}
 	r := engine.ReserveRequest{
 		Worker: w, Queues: want.GetQueues(), Groups: want.GetGroups(), Kinds: want.GetKinds(),
-		Commands: want.GetCommands(), Capacity: want.GetCapacity(),
+		Commands: want.GetCommands(), Capacity: want.GetCapacity(), OneQueue: want.GetOneQueue(),
+		Runtimes: want.GetRuntimes(), Defined: want.GetDefined(), AvailableMemory: want.GetAvailableMemory(),
 	}
 	return r, r.Capacity.Validate()
 }

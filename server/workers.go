@@ -37,13 +37,15 @@ func (s *workersService) ListWorkers(ctx context.Context, m *v1.ListWorkersReque
 	if err != nil {
 		return nil, err
 	}
-	list, err := ns.Workers(ctx, engine.WorkersRequest{After: after, Limit: size})
+	list, err := ns.Workers(ctx, engine.WorkersRequest{
+		Parent: m.Parent, Active: m.Active, All: m.All, After: after, Limit: size,
+	})
 	if err != nil {
 		return nil, err
 	}
 	a := &v1.ListWorkersResponse{}
 	for i := range list {
-		if list[i].Connected || m.All {
+		if list[i].Connected || list[i].Active || m.All {
 			a.Workers = append(a.Workers, workerInfo(&list[i]))
 		}
 	}
@@ -87,6 +89,7 @@ func (s *workersService) DrainWorker(ctx context.Context, m *v1.DrainWorkerReque
 func workerInfo(w *engine.WorkerInfo) *v1.WorkerInfo {
 	return &v1.WorkerInfo{
 		Worker: api.FromWorker(&w.Worker), Free: w.Free, Held: int64(w.Held),
-		Heard: api.FromTime(w.Heard), Alive: w.Connected, Draining: w.Draining, Version: w.Version,
+		Heard: api.FromTime(w.Heard), Alive: w.Connected, Draining: w.Draining,
+		Active: w.Active, Left: w.Left, Version: w.Version,
 	}
 }

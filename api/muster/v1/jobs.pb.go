@@ -43,7 +43,9 @@ type AddJobsRequest struct {
 	// The line of each job in its submitter's input, for messages; none: its place.
 	Lines []int64 `protobuf:"varint,8,rep,packed,name=lines,proto3" json:"lines,omitempty"`
 	// A repeat with the same id gets the first one's answer.
-	RequestId     string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Only to queues that have a definition; others are as if they were not there.
+	Defined       bool `protobuf:"varint,10,opt,name=defined,proto3" json:"defined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -139,6 +141,13 @@ func (x *AddJobsRequest) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *AddJobsRequest) GetDefined() bool {
+	if x != nil {
+		return x.Defined
+	}
+	return false
 }
 
 // AddJobsResponse says what became of a batch, after it is durable.
@@ -2012,7 +2021,7 @@ var File_muster_v1_jobs_proto protoreflect.FileDescriptor
 
 const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\n" +
-	"\x14muster/v1/jobs.proto\x12\tmuster.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17muster/v1/attempt.proto\x1a\x15muster/v1/error.proto\x1a\x13muster/v1/job.proto\x1a\x15muster/v1/watch.proto\"\x93\x02\n" +
+	"\x14muster/v1/jobs.proto\x12\tmuster.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17muster/v1/attempt.proto\x1a\x15muster/v1/error.proto\x1a\x13muster/v1/job.proto\x1a\x15muster/v1/watch.proto\"\xad\x02\n" +
 	"\x0eAddJobsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1a\n" +
 	"\bexisting\x18\x02 \x01(\tR\bexisting\x12\x12\n" +
@@ -2023,7 +2032,9 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x04jobs\x18\a \x03(\v2\x0e.muster.v1.JobR\x04jobs\x12\x14\n" +
 	"\x05lines\x18\b \x03(\x03R\x05lines\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tR\trequestId\"\xf0\x01\n" +
+	"request_id\x18\t \x01(\tR\trequestId\x12\x18\n" +
+	"\adefined\x18\n" +
+	" \x01(\bR\adefined\"\xf0\x01\n" +
 	"\x0fAddJobsResponse\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +

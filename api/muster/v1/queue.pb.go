@@ -11,6 +11,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -27,11 +28,13 @@ const (
 type Queue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// A free-form document.
+	// A free-form document: a Coordinate work spec in CBOR. The jobs of a queue
+	// that has one carry data, and every attempt of them counts.
 	Definition []byte `protobuf:"bytes,2,opt,name=definition,proto3" json:"definition,omitempty"`
 	// What understands its jobs; "command" for commands.
 	Runtime string `protobuf:"bytes,3,opt,name=runtime,proto3" json:"runtime,omitempty"`
-	// Absolute between queues, larger first; weight shares among equals.
+	// Absolute between queues, larger first; weight shares among equals (zero: 20,
+	// negative: nothing of it is given out).
 	Priority int64 `protobuf:"varint,4,opt,name=priority,proto3" json:"priority,omitempty"`
 	Weight   int64 `protobuf:"varint,5,opt,name=weight,proto3" json:"weight,omitempty"`
 	Paused   bool  `protobuf:"varint,6,opt,name=paused,proto3" json:"paused,omitempty"`
@@ -39,7 +42,8 @@ type Queue struct {
 	MaxRunning    int64 `protobuf:"varint,7,opt,name=max_running,json=maxRunning,proto3" json:"max_running,omitempty"`
 	MaxPerRequest int64 `protobuf:"varint,8,opt,name=max_per_request,json=maxPerRequest,proto3" json:"max_per_request,omitempty"`
 	MaxAttempts   int64 `protobuf:"varint,9,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
-	// Makes a job of its own every interval when empty.
+	// Makes a job of its own, no sooner than interval after the last, when
+	// somebody pulls and none is ready or held.
 	Continuous bool                 `protobuf:"varint,10,opt,name=continuous,proto3" json:"continuous,omitempty"`
 	Interval   *durationpb.Duration `protobuf:"bytes,11,opt,name=interval,proto3" json:"interval,omitempty"`
 	// "fifo" (default) or "key".
@@ -47,14 +51,22 @@ type Queue struct {
 	// The queue that outputs of its jobs are added to.
 	Then string `protobuf:"bytes,13,opt,name=then,proto3" json:"then,omitempty"`
 	// Defaults of its jobs.
-	Lease         *durationpb.Duration `protobuf:"bytes,14,opt,name=lease,proto3" json:"lease,omitempty"`
-	Retries       *int32               `protobuf:"varint,15,opt,name=retries,proto3,oneof" json:"retries,omitempty"`
-	Losses        *int32               `protobuf:"varint,16,opt,name=losses,proto3,oneof" json:"losses,omitempty"`
-	Backoff       *Backoff             `protobuf:"bytes,17,opt,name=backoff,proto3" json:"backoff,omitempty"`
-	Account       string               `protobuf:"bytes,18,opt,name=account,proto3" json:"account,omitempty"`
-	OnLost        string               `protobuf:"bytes,19,opt,name=on_lost,json=onLost,proto3" json:"on_lost,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Lease   *durationpb.Duration `protobuf:"bytes,14,opt,name=lease,proto3" json:"lease,omitempty"`
+	Retries *int32               `protobuf:"varint,15,opt,name=retries,proto3,oneof" json:"retries,omitempty"`
+	Losses  *int32               `protobuf:"varint,16,opt,name=losses,proto3,oneof" json:"losses,omitempty"`
+	Backoff *Backoff             `protobuf:"bytes,17,opt,name=backoff,proto3" json:"backoff,omitempty"`
+	Account string               `protobuf:"bytes,18,opt,name=account,proto3" json:"account,omitempty"`
+	OnLost  string               `protobuf:"bytes,19,opt,name=on_lost,json=onLost,proto3" json:"on_lost,omitempty"`
+	// What a pulling worker that says its available_memory must have; bytes.
+	MinMemory int64 `protobuf:"varint,20,opt,name=min_memory,json=minMemory,proto3" json:"min_memory,omitempty"`
+	// The definition lets it be continuous.
+	CanBeContinuous bool `protobuf:"varint,21,opt,name=can_be_continuous,json=canBeContinuous,proto3" json:"can_be_continuous,omitempty"`
+	// Complete jobs that are kept: the newest so many (absent: all), and those
+	// that ended at most so long ago (absent: of any age).
+	KeepFinished    *int64               `protobuf:"varint,22,opt,name=keep_finished,json=keepFinished,proto3,oneof" json:"keep_finished,omitempty"`
+	KeepFinishedFor *durationpb.Duration `protobuf:"bytes,23,opt,name=keep_finished_for,json=keepFinishedFor,proto3" json:"keep_finished_for,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Queue) Reset() {
@@ -220,11 +232,41 @@ func (x *Queue) GetOnLost() string {
 	return ""
 }
 
+func (x *Queue) GetMinMemory() int64 {
+	if x != nil {
+		return x.MinMemory
+	}
+	return 0
+}
+
+func (x *Queue) GetCanBeContinuous() bool {
+	if x != nil {
+		return x.CanBeContinuous
+	}
+	return false
+}
+
+func (x *Queue) GetKeepFinished() int64 {
+	if x != nil && x.KeepFinished != nil {
+		return *x.KeepFinished
+	}
+	return 0
+}
+
+func (x *Queue) GetKeepFinishedFor() *durationpb.Duration {
+	if x != nil {
+		return x.KeepFinishedFor
+	}
+	return nil
+}
+
 // QueueInfo is a queue with the counts of its jobs.
 type QueueInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Queue         *Queue                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
-	Counts        *Counts                `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Queue  *Queue                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	Counts *Counts                `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
+	// When a continuous queue may make its next job, if it has to wait.
+	Next          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -269,6 +311,13 @@ func (x *QueueInfo) GetQueue() *Queue {
 func (x *QueueInfo) GetCounts() *Counts {
 	if x != nil {
 		return x.Counts
+	}
+	return nil
+}
+
+func (x *QueueInfo) GetNext() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Next
 	}
 	return nil
 }
@@ -626,11 +675,56 @@ func (x *DeleteQueueResponse) GetJobs() int64 {
 	return 0
 }
 
+// PruneQueueResponse says how many jobs were removed.
+type PruneQueueResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Removed       int64                  `protobuf:"varint,1,opt,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PruneQueueResponse) Reset() {
+	*x = PruneQueueResponse{}
+	mi := &file_muster_v1_queue_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PruneQueueResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PruneQueueResponse) ProtoMessage() {}
+
+func (x *PruneQueueResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_queue_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PruneQueueResponse.ProtoReflect.Descriptor instead.
+func (*PruneQueueResponse) Descriptor() ([]byte, []int) {
+	return file_muster_v1_queue_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *PruneQueueResponse) GetRemoved() int64 {
+	if x != nil {
+		return x.Removed
+	}
+	return 0
+}
+
 var File_muster_v1_queue_proto protoreflect.FileDescriptor
 
 const file_muster_v1_queue_proto_rawDesc = "" +
 	"\n" +
-	"\x15muster/v1/queue.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x13muster/v1/job.proto\"\xf3\x04\n" +
+	"\x15muster/v1/queue.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13muster/v1/job.proto\"\xc1\x06\n" +
 	"\x05Queue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
 	"\n" +
@@ -656,13 +750,20 @@ const file_muster_v1_queue_proto_rawDesc = "" +
 	"\x06losses\x18\x10 \x01(\x05H\x01R\x06losses\x88\x01\x01\x12,\n" +
 	"\abackoff\x18\x11 \x01(\v2\x12.muster.v1.BackoffR\abackoff\x12\x18\n" +
 	"\aaccount\x18\x12 \x01(\tR\aaccount\x12\x17\n" +
-	"\aon_lost\x18\x13 \x01(\tR\x06onLostB\n" +
+	"\aon_lost\x18\x13 \x01(\tR\x06onLost\x12\x1d\n" +
+	"\n" +
+	"min_memory\x18\x14 \x01(\x03R\tminMemory\x12*\n" +
+	"\x11can_be_continuous\x18\x15 \x01(\bR\x0fcanBeContinuous\x12(\n" +
+	"\rkeep_finished\x18\x16 \x01(\x03H\x02R\fkeepFinished\x88\x01\x01\x12E\n" +
+	"\x11keep_finished_for\x18\x17 \x01(\v2\x19.google.protobuf.DurationR\x0fkeepFinishedForB\n" +
 	"\n" +
 	"\b_retriesB\t\n" +
-	"\a_losses\"^\n" +
+	"\a_lossesB\x10\n" +
+	"\x0e_keep_finished\"\x8e\x01\n" +
 	"\tQueueInfo\x12&\n" +
 	"\x05queue\x18\x01 \x01(\v2\x10.muster.v1.QueueR\x05queue\x12)\n" +
-	"\x06counts\x18\x02 \x01(\v2\x11.muster.v1.CountsR\x06counts\"\xb3\x01\n" +
+	"\x06counts\x18\x02 \x01(\v2\x11.muster.v1.CountsR\x06counts\x12.\n" +
+	"\x04next\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04next\"\xb3\x01\n" +
 	"\x0fSetQueueRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12&\n" +
 	"\x05queue\x18\x02 \x01(\v2\x10.muster.v1.QueueR\x05queue\x12;\n" +
@@ -688,7 +789,9 @@ const file_muster_v1_queue_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\")\n" +
 	"\x13DeleteQueueResponse\x12\x12\n" +
-	"\x04jobs\x18\x01 \x01(\x03R\x04jobs2\x92\x03\n" +
+	"\x04jobs\x18\x01 \x01(\x03R\x04jobs\".\n" +
+	"\x12PruneQueueResponse\x12\x18\n" +
+	"\aremoved\x18\x01 \x01(\x03R\aremoved2\xdb\x03\n" +
 	"\x06Queues\x128\n" +
 	"\bSetQueue\x12\x1a.muster.v1.SetQueueRequest\x1a\x10.muster.v1.Queue\x12<\n" +
 	"\bGetQueue\x12\x1a.muster.v1.GetQueueRequest\x1a\x14.muster.v1.QueueInfo\x12I\n" +
@@ -697,7 +800,9 @@ const file_muster_v1_queue_proto_rawDesc = "" +
 	"\vDeleteQueue\x12\x1d.muster.v1.DeleteQueueRequest\x1a\x1e.muster.v1.DeleteQueueResponse\x12:\n" +
 	"\n" +
 	"PauseQueue\x12\x1a.muster.v1.GetQueueRequest\x1a\x10.muster.v1.Queue\x12;\n" +
-	"\vResumeQueue\x12\x1a.muster.v1.GetQueueRequest\x1a\x10.muster.v1.QueueB7Z5github.com/muster-queue/muster/api/muster/v1;musterv1b\x06proto3"
+	"\vResumeQueue\x12\x1a.muster.v1.GetQueueRequest\x1a\x10.muster.v1.Queue\x12G\n" +
+	"\n" +
+	"PruneQueue\x12\x1a.muster.v1.GetQueueRequest\x1a\x1d.muster.v1.PruneQueueResponseB7Z5github.com/muster-queue/muster/api/muster/v1;musterv1b\x06proto3"
 
 var (
 	file_muster_v1_queue_proto_rawDescOnce sync.Once
@@ -711,7 +816,7 @@ func file_muster_v1_queue_proto_rawDescGZIP() []byte {
 	return file_muster_v1_queue_proto_rawDescData
 }
 
-var file_muster_v1_queue_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_muster_v1_queue_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_muster_v1_queue_proto_goTypes = []any{
 	(*Queue)(nil),                 // 0: muster.v1.Queue
 	(*QueueInfo)(nil),             // 1: muster.v1.QueueInfo
@@ -721,37 +826,43 @@ var file_muster_v1_queue_proto_goTypes = []any{
 	(*ListQueuesResponse)(nil),    // 5: muster.v1.ListQueuesResponse
 	(*DeleteQueueRequest)(nil),    // 6: muster.v1.DeleteQueueRequest
 	(*DeleteQueueResponse)(nil),   // 7: muster.v1.DeleteQueueResponse
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
-	(*Backoff)(nil),               // 9: muster.v1.Backoff
-	(*Counts)(nil),                // 10: muster.v1.Counts
-	(*fieldmaskpb.FieldMask)(nil), // 11: google.protobuf.FieldMask
+	(*PruneQueueResponse)(nil),    // 8: muster.v1.PruneQueueResponse
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(*Backoff)(nil),               // 10: muster.v1.Backoff
+	(*Counts)(nil),                // 11: muster.v1.Counts
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 13: google.protobuf.FieldMask
 }
 var file_muster_v1_queue_proto_depIdxs = []int32{
-	8,  // 0: muster.v1.Queue.interval:type_name -> google.protobuf.Duration
-	8,  // 1: muster.v1.Queue.lease:type_name -> google.protobuf.Duration
-	9,  // 2: muster.v1.Queue.backoff:type_name -> muster.v1.Backoff
-	0,  // 3: muster.v1.QueueInfo.queue:type_name -> muster.v1.Queue
-	10, // 4: muster.v1.QueueInfo.counts:type_name -> muster.v1.Counts
-	0,  // 5: muster.v1.SetQueueRequest.queue:type_name -> muster.v1.Queue
-	11, // 6: muster.v1.SetQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 7: muster.v1.ListQueuesResponse.queues:type_name -> muster.v1.QueueInfo
-	2,  // 8: muster.v1.Queues.SetQueue:input_type -> muster.v1.SetQueueRequest
-	3,  // 9: muster.v1.Queues.GetQueue:input_type -> muster.v1.GetQueueRequest
-	4,  // 10: muster.v1.Queues.ListQueues:input_type -> muster.v1.ListQueuesRequest
-	6,  // 11: muster.v1.Queues.DeleteQueue:input_type -> muster.v1.DeleteQueueRequest
-	3,  // 12: muster.v1.Queues.PauseQueue:input_type -> muster.v1.GetQueueRequest
-	3,  // 13: muster.v1.Queues.ResumeQueue:input_type -> muster.v1.GetQueueRequest
-	0,  // 14: muster.v1.Queues.SetQueue:output_type -> muster.v1.Queue
-	1,  // 15: muster.v1.Queues.GetQueue:output_type -> muster.v1.QueueInfo
-	5,  // 16: muster.v1.Queues.ListQueues:output_type -> muster.v1.ListQueuesResponse
-	7,  // 17: muster.v1.Queues.DeleteQueue:output_type -> muster.v1.DeleteQueueResponse
-	0,  // 18: muster.v1.Queues.PauseQueue:output_type -> muster.v1.Queue
-	0,  // 19: muster.v1.Queues.ResumeQueue:output_type -> muster.v1.Queue
-	14, // [14:20] is the sub-list for method output_type
-	8,  // [8:14] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	9,  // 0: muster.v1.Queue.interval:type_name -> google.protobuf.Duration
+	9,  // 1: muster.v1.Queue.lease:type_name -> google.protobuf.Duration
+	10, // 2: muster.v1.Queue.backoff:type_name -> muster.v1.Backoff
+	9,  // 3: muster.v1.Queue.keep_finished_for:type_name -> google.protobuf.Duration
+	0,  // 4: muster.v1.QueueInfo.queue:type_name -> muster.v1.Queue
+	11, // 5: muster.v1.QueueInfo.counts:type_name -> muster.v1.Counts
+	12, // 6: muster.v1.QueueInfo.next:type_name -> google.protobuf.Timestamp
+	0,  // 7: muster.v1.SetQueueRequest.queue:type_name -> muster.v1.Queue
+	13, // 8: muster.v1.SetQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	1,  // 9: muster.v1.ListQueuesResponse.queues:type_name -> muster.v1.QueueInfo
+	2,  // 10: muster.v1.Queues.SetQueue:input_type -> muster.v1.SetQueueRequest
+	3,  // 11: muster.v1.Queues.GetQueue:input_type -> muster.v1.GetQueueRequest
+	4,  // 12: muster.v1.Queues.ListQueues:input_type -> muster.v1.ListQueuesRequest
+	6,  // 13: muster.v1.Queues.DeleteQueue:input_type -> muster.v1.DeleteQueueRequest
+	3,  // 14: muster.v1.Queues.PauseQueue:input_type -> muster.v1.GetQueueRequest
+	3,  // 15: muster.v1.Queues.ResumeQueue:input_type -> muster.v1.GetQueueRequest
+	3,  // 16: muster.v1.Queues.PruneQueue:input_type -> muster.v1.GetQueueRequest
+	0,  // 17: muster.v1.Queues.SetQueue:output_type -> muster.v1.Queue
+	1,  // 18: muster.v1.Queues.GetQueue:output_type -> muster.v1.QueueInfo
+	5,  // 19: muster.v1.Queues.ListQueues:output_type -> muster.v1.ListQueuesResponse
+	7,  // 20: muster.v1.Queues.DeleteQueue:output_type -> muster.v1.DeleteQueueResponse
+	0,  // 21: muster.v1.Queues.PauseQueue:output_type -> muster.v1.Queue
+	0,  // 22: muster.v1.Queues.ResumeQueue:output_type -> muster.v1.Queue
+	8,  // 23: muster.v1.Queues.PruneQueue:output_type -> muster.v1.PruneQueueResponse
+	17, // [17:24] is the sub-list for method output_type
+	10, // [10:17] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_queue_proto_init() }
@@ -767,7 +878,7 @@ func file_muster_v1_queue_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_muster_v1_queue_proto_rawDesc), len(file_muster_v1_queue_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	Queues_DeleteQueue_FullMethodName = "/muster.v1.Queues/DeleteQueue"
 	Queues_PauseQueue_FullMethodName  = "/muster.v1.Queues/PauseQueue"
 	Queues_ResumeQueue_FullMethodName = "/muster.v1.Queues/ResumeQueue"
+	Queues_PruneQueue_FullMethodName  = "/muster.v1.Queues/PruneQueue"
 )
 
 // QueuesClient is the client API for Queues service.
@@ -43,6 +44,9 @@ type QueuesClient interface {
 	// PauseQueue grants no more of its jobs; held ones go on.
 	PauseQueue(ctx context.Context, in *GetQueueRequest, opts ...grpc.CallOption) (*Queue, error)
 	ResumeQueue(ctx context.Context, in *GetQueueRequest, opts ...grpc.CallOption) (*Queue, error)
+	// PruneQueue removes the complete jobs that need not be kept any more, by
+	// keep_finished and keep_finished_for. It happens by itself, too, in time.
+	PruneQueue(ctx context.Context, in *GetQueueRequest, opts ...grpc.CallOption) (*PruneQueueResponse, error)
 }
 
 type queuesClient struct {
@@ -113,6 +117,16 @@ func (c *queuesClient) ResumeQueue(ctx context.Context, in *GetQueueRequest, opt
 	return out, nil
 }
 
+func (c *queuesClient) PruneQueue(ctx context.Context, in *GetQueueRequest, opts ...grpc.CallOption) (*PruneQueueResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PruneQueueResponse)
+	err := c.cc.Invoke(ctx, Queues_PruneQueue_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // QueuesServer is the server API for Queues service.
 // All implementations must embed UnimplementedQueuesServer
 // for forward compatibility.
@@ -129,6 +143,9 @@ type QueuesServer interface {
 	// PauseQueue grants no more of its jobs; held ones go on.
 	PauseQueue(context.Context, *GetQueueRequest) (*Queue, error)
 	ResumeQueue(context.Context, *GetQueueRequest) (*Queue, error)
+	// PruneQueue removes the complete jobs that need not be kept any more, by
+	// keep_finished and keep_finished_for. It happens by itself, too, in time.
+	PruneQueue(context.Context, *GetQueueRequest) (*PruneQueueResponse, error)
 	mustEmbedUnimplementedQueuesServer()
 }
 
@@ -156,6 +173,9 @@ func (UnimplementedQueuesServer) PauseQueue(context.Context, *GetQueueRequest) (
 }
 func (UnimplementedQueuesServer) ResumeQueue(context.Context, *GetQueueRequest) (*Queue, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResumeQueue not implemented")
+}
+func (UnimplementedQueuesServer) PruneQueue(context.Context, *GetQueueRequest) (*PruneQueueResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PruneQueue not implemented")
 }
 func (UnimplementedQueuesServer) mustEmbedUnimplementedQueuesServer() {}
 func (UnimplementedQueuesServer) testEmbeddedByValue()                {}
@@ -286,6 +306,24 @@ func _Queues_ResumeQueue_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Queues_PruneQueue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetQueueRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueuesServer).PruneQueue(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Queues_PruneQueue_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueuesServer).PruneQueue(ctx, req.(*GetQueueRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Queues_ServiceDesc is the grpc.ServiceDesc for Queues service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -316,6 +354,10 @@ var Queues_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResumeQueue",
 			Handler:    _Queues_ResumeQueue_Handler,
+		},
+		{
+			MethodName: "PruneQueue",
+			Handler:    _Queues_PruneQueue_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

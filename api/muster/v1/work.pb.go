@@ -219,9 +219,19 @@ type Want struct {
 	Capacity map[string]int64 `protobuf:"bytes,5,rep,name=capacity,proto3" json:"capacity,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// What grants carry: "job" (default), "encoded" (the stored form), "data"
 	// (queue, key and data only).
-	Form          string `protobuf:"bytes,6,opt,name=form,proto3" json:"form,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Form string `protobuf:"bytes,6,opt,name=form,proto3" json:"form,omitempty"`
+	// All from one queue, chosen by priority and weight against what the queues
+	// hold; its jobs in order of priority and key. A continuous queue without work
+	// may make a job.
+	OneQueue bool `protobuf:"varint,7,opt,name=one_queue,json=oneQueue,proto3" json:"one_queue,omitempty"`
+	// Only from queues with one of these runtimes ("" is one); empty: any.
+	Runtimes []string `protobuf:"bytes,8,rep,name=runtimes,proto3" json:"runtimes,omitempty"`
+	// Only from queues that have a definition.
+	Defined bool `protobuf:"varint,9,opt,name=defined,proto3" json:"defined,omitempty"`
+	// Leave out queues whose min_memory is larger; bytes, zero: not compared.
+	AvailableMemory int64 `protobuf:"varint,10,opt,name=available_memory,json=availableMemory,proto3" json:"available_memory,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Want) Reset() {
@@ -294,6 +304,34 @@ func (x *Want) GetForm() string {
 		return x.Form
 	}
 	return ""
+}
+
+func (x *Want) GetOneQueue() bool {
+	if x != nil {
+		return x.OneQueue
+	}
+	return false
+}
+
+func (x *Want) GetRuntimes() []string {
+	if x != nil {
+		return x.Runtimes
+	}
+	return nil
+}
+
+func (x *Want) GetDefined() bool {
+	if x != nil {
+		return x.Defined
+	}
+	return false
+}
+
+func (x *Want) GetAvailableMemory() int64 {
+	if x != nil {
+		return x.AvailableMemory
+	}
+	return 0
 }
 
 // ReserveResponse has what was granted, none when the wait was over.
@@ -591,7 +629,8 @@ type Report struct {
 	Delay *int64 `protobuf:"varint,6,opt,name=delay,proto3,oneof" json:"delay,omitempty"`
 	// start, renew: new length of the lease; zero: as before.
 	Lease int64 `protobuf:"varint,7,opt,name=lease,proto3" json:"lease,omitempty"`
-	// The attempt's document, and with complete the jobs for the queue's "then".
+	// renew and ends: the attempt's own document, in place of the one before; and
+	// with complete, jobs for the queue's "then".
 	Data    []byte `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`
 	Outputs []*Job `protobuf:"bytes,9,rep,name=outputs,proto3" json:"outputs,omitempty"`
 	// start: process id and directory.
@@ -1277,14 +1316,19 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"\x04wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x04wait\x12/\n" +
 	"\x05lease\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12#\n" +
 	"\x04want\x18\b \x01(\v2\x0f.muster.v1.WantR\x04want\x12'\n" +
-	"\x05about\x18\t \x01(\v2\x11.muster.v1.WorkerR\x05about\"\xf4\x01\n" +
+	"\x05about\x18\t \x01(\v2\x11.muster.v1.WorkerR\x05about\"\xf2\x02\n" +
 	"\x04Want\x12\x16\n" +
 	"\x06queues\x18\x01 \x03(\tR\x06queues\x12\x16\n" +
 	"\x06groups\x18\x02 \x03(\tR\x06groups\x12\x14\n" +
 	"\x05kinds\x18\x03 \x03(\tR\x05kinds\x12\x1a\n" +
 	"\bcommands\x18\x04 \x01(\bR\bcommands\x129\n" +
 	"\bcapacity\x18\x05 \x03(\v2\x1d.muster.v1.Want.CapacityEntryR\bcapacity\x12\x12\n" +
-	"\x04form\x18\x06 \x01(\tR\x04form\x1a;\n" +
+	"\x04form\x18\x06 \x01(\tR\x04form\x12\x1b\n" +
+	"\tone_queue\x18\a \x01(\bR\boneQueue\x12\x1a\n" +
+	"\bruntimes\x18\b \x03(\tR\bruntimes\x12\x18\n" +
+	"\adefined\x18\t \x01(\bR\adefined\x12)\n" +
+	"\x10available_memory\x18\n" +
+	" \x01(\x03R\x0favailableMemory\x1a;\n" +
 	"\rCapacityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"o\n" +

@@ -33,14 +33,16 @@ type Worker struct {
 	Pid    int32  `protobuf:"varint,5,opt,name=pid,proto3" json:"pid,omitempty"`
 	Agent  bool   `protobuf:"varint,6,opt,name=agent,proto3" json:"agent,omitempty"`
 	// Of an agent: machine id, boot id, state directory, number of starts.
-	Machine       string                 `protobuf:"bytes,7,opt,name=machine,proto3" json:"machine,omitempty"`
-	Boot          string                 `protobuf:"bytes,8,opt,name=boot,proto3" json:"boot,omitempty"`
-	Dir           string                 `protobuf:"bytes,9,opt,name=dir,proto3" json:"dir,omitempty"`
-	Incarnation   uint64                 `protobuf:"varint,10,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Labels        []string               `protobuf:"bytes,11,rep,name=labels,proto3" json:"labels,omitempty"`
-	Capacity      map[string]int64       `protobuf:"bytes,12,rep,name=capacity,proto3" json:"capacity,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	Until         *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=until,proto3" json:"until,omitempty"`
-	Data          []byte                 `protobuf:"bytes,14,opt,name=data,proto3" json:"data,omitempty"`
+	Machine     string                 `protobuf:"bytes,7,opt,name=machine,proto3" json:"machine,omitempty"`
+	Boot        string                 `protobuf:"bytes,8,opt,name=boot,proto3" json:"boot,omitempty"`
+	Dir         string                 `protobuf:"bytes,9,opt,name=dir,proto3" json:"dir,omitempty"`
+	Incarnation uint64                 `protobuf:"varint,10,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Labels      []string               `protobuf:"bytes,11,rep,name=labels,proto3" json:"labels,omitempty"`
+	Capacity    map[string]int64       `protobuf:"bytes,12,rep,name=capacity,proto3" json:"capacity,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Until       *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=until,proto3" json:"until,omitempty"`
+	Data        []byte                 `protobuf:"bytes,14,opt,name=data,proto3" json:"data,omitempty"`
+	// Of a pulling worker: until when it counts as active.
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=expires,proto3" json:"expires,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -173,6 +175,13 @@ func (x *Worker) GetData() []byte {
 	return nil
 }
 
+func (x *Worker) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
 // WorkerInfo is a worker as it stands.
 type WorkerInfo struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -183,9 +192,13 @@ type WorkerInfo struct {
 	// When it was last heard.
 	Heard *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=heard,proto3" json:"heard,omitempty"`
 	// Attached, or heard in the last 30 seconds.
-	Alive         bool   `protobuf:"varint,5,opt,name=alive,proto3" json:"alive,omitempty"`
-	Draining      bool   `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
-	Version       string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	Alive    bool   `protobuf:"varint,5,opt,name=alive,proto3" json:"alive,omitempty"`
+	Draining bool   `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	Version  string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	// It announced itself for a time that has not passed.
+	Active bool `protobuf:"varint,8,opt,name=active,proto3" json:"active,omitempty"`
+	// It said that it leaves.
+	Left          bool `protobuf:"varint,9,opt,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -269,6 +282,20 @@ func (x *WorkerInfo) GetVersion() string {
 	return ""
 }
 
+func (x *WorkerInfo) GetActive() bool {
+	if x != nil {
+		return x.Active
+	}
+	return false
+}
+
+func (x *WorkerInfo) GetLeft() bool {
+	if x != nil {
+		return x.Left
+	}
+	return false
+}
+
 // GetWorkerRequest names a worker.
 type GetWorkerRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -328,8 +355,13 @@ type ListWorkersRequest struct {
 	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	PageSize  int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	PageToken string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Also those long silent.
-	All           bool `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`
+	// Also those long silent, and those that left.
+	All bool `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`
+	// Only the children of this worker; empty: all.
+	Parent string `protobuf:"bytes,5,opt,name=parent,proto3" json:"parent,omitempty"`
+	// Only those that announced themselves for a time that has not passed, and
+	// did not leave.
+	Active        bool `protobuf:"varint,6,opt,name=active,proto3" json:"active,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -388,6 +420,20 @@ func (x *ListWorkersRequest) GetPageToken() string {
 func (x *ListWorkersRequest) GetAll() bool {
 	if x != nil {
 		return x.All
+	}
+	return false
+}
+
+func (x *ListWorkersRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *ListWorkersRequest) GetActive() bool {
+	if x != nil {
+		return x.Active
 	}
 	return false
 }
@@ -609,7 +655,7 @@ var File_muster_v1_worker_proto protoreflect.FileDescriptor
 
 const file_muster_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"\x16muster/v1/worker.proto\x12\tmuster.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x03\n" +
+	"\x16muster/v1/worker.proto\x12\tmuster.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x03\n" +
 	"\x06Worker\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\tR\x06parent\x12\x12\n" +
@@ -625,10 +671,11 @@ const file_muster_v1_worker_proto_rawDesc = "" +
 	"\x06labels\x18\v \x03(\tR\x06labels\x12;\n" +
 	"\bcapacity\x18\f \x03(\v2\x1f.muster.v1.Worker.CapacityEntryR\bcapacity\x120\n" +
 	"\x05until\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x12\n" +
-	"\x04data\x18\x0e \x01(\fR\x04data\x1a;\n" +
+	"\x04data\x18\x0e \x01(\fR\x04data\x124\n" +
+	"\aexpires\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x1a;\n" +
 	"\rCapacityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xb7\x02\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xe3\x02\n" +
 	"\n" +
 	"WorkerInfo\x12)\n" +
 	"\x06worker\x18\x01 \x01(\v2\x11.muster.v1.WorkerR\x06worker\x123\n" +
@@ -637,19 +684,23 @@ const file_muster_v1_worker_proto_rawDesc = "" +
 	"\x05heard\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05heard\x12\x14\n" +
 	"\x05alive\x18\x05 \x01(\bR\x05alive\x12\x1a\n" +
 	"\bdraining\x18\x06 \x01(\bR\bdraining\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\x1a7\n" +
+	"\aversion\x18\a \x01(\tR\aversion\x12\x16\n" +
+	"\x06active\x18\b \x01(\bR\x06active\x12\x12\n" +
+	"\x04left\x18\t \x01(\bR\x04left\x1a7\n" +
 	"\tFreeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"H\n" +
 	"\x10GetWorkerRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
-	"\x06worker\x18\x02 \x01(\tR\x06worker\"\x80\x01\n" +
+	"\x06worker\x18\x02 \x01(\tR\x06worker\"\xb0\x01\n" +
 	"\x12ListWorkersRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x10\n" +
-	"\x03all\x18\x04 \x01(\bR\x03all\"n\n" +
+	"\x03all\x18\x04 \x01(\bR\x03all\x12\x16\n" +
+	"\x06parent\x18\x05 \x01(\tR\x06parent\x12\x16\n" +
+	"\x06active\x18\x06 \x01(\bR\x06active\"n\n" +
 	"\x13ListWorkersResponse\x12/\n" +
 	"\aworkers\x18\x01 \x03(\v2\x15.muster.v1.WorkerInfoR\aworkers\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"v\n" +
@@ -697,24 +748,25 @@ var file_muster_v1_worker_proto_goTypes = []any{
 var file_muster_v1_worker_proto_depIdxs = []int32{
 	8,  // 0: muster.v1.Worker.capacity:type_name -> muster.v1.Worker.CapacityEntry
 	10, // 1: muster.v1.Worker.until:type_name -> google.protobuf.Timestamp
-	0,  // 2: muster.v1.WorkerInfo.worker:type_name -> muster.v1.Worker
-	9,  // 3: muster.v1.WorkerInfo.free:type_name -> muster.v1.WorkerInfo.FreeEntry
-	10, // 4: muster.v1.WorkerInfo.heard:type_name -> google.protobuf.Timestamp
-	1,  // 5: muster.v1.ListWorkersResponse.workers:type_name -> muster.v1.WorkerInfo
-	0,  // 6: muster.v1.AnnounceWorkerRequest.worker:type_name -> muster.v1.Worker
-	2,  // 7: muster.v1.Workers.GetWorker:input_type -> muster.v1.GetWorkerRequest
-	3,  // 8: muster.v1.Workers.ListWorkers:input_type -> muster.v1.ListWorkersRequest
-	5,  // 9: muster.v1.Workers.AnnounceWorker:input_type -> muster.v1.AnnounceWorkerRequest
-	7,  // 10: muster.v1.Workers.DrainWorker:input_type -> muster.v1.DrainWorkerRequest
-	1,  // 11: muster.v1.Workers.GetWorker:output_type -> muster.v1.WorkerInfo
-	4,  // 12: muster.v1.Workers.ListWorkers:output_type -> muster.v1.ListWorkersResponse
-	6,  // 13: muster.v1.Workers.AnnounceWorker:output_type -> muster.v1.AnnounceWorkerResponse
-	1,  // 14: muster.v1.Workers.DrainWorker:output_type -> muster.v1.WorkerInfo
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	10, // 2: muster.v1.Worker.expires:type_name -> google.protobuf.Timestamp
+	0,  // 3: muster.v1.WorkerInfo.worker:type_name -> muster.v1.Worker
+	9,  // 4: muster.v1.WorkerInfo.free:type_name -> muster.v1.WorkerInfo.FreeEntry
+	10, // 5: muster.v1.WorkerInfo.heard:type_name -> google.protobuf.Timestamp
+	1,  // 6: muster.v1.ListWorkersResponse.workers:type_name -> muster.v1.WorkerInfo
+	0,  // 7: muster.v1.AnnounceWorkerRequest.worker:type_name -> muster.v1.Worker
+	2,  // 8: muster.v1.Workers.GetWorker:input_type -> muster.v1.GetWorkerRequest
+	3,  // 9: muster.v1.Workers.ListWorkers:input_type -> muster.v1.ListWorkersRequest
+	5,  // 10: muster.v1.Workers.AnnounceWorker:input_type -> muster.v1.AnnounceWorkerRequest
+	7,  // 11: muster.v1.Workers.DrainWorker:input_type -> muster.v1.DrainWorkerRequest
+	1,  // 12: muster.v1.Workers.GetWorker:output_type -> muster.v1.WorkerInfo
+	4,  // 13: muster.v1.Workers.ListWorkers:output_type -> muster.v1.ListWorkersResponse
+	6,  // 14: muster.v1.Workers.AnnounceWorker:output_type -> muster.v1.AnnounceWorkerResponse
+	1,  // 15: muster.v1.Workers.DrainWorker:output_type -> muster.v1.WorkerInfo
+	12, // [12:16] is the sub-list for method output_type
+	8,  // [8:12] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_worker_proto_init() }
