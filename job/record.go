@@ -275,6 +275,8 @@ type WorkerRow struct {
 	Left bool `cbor:"20,keyasint,omitempty"`
 	// Drained: an operator wants it to get no more jobs.
 	Drained bool `cbor:"21,keyasint,omitempty"`
+	// Forgotten: the row is kept only for the jobs that name it.
+	Forgotten bool `cbor:"22,keyasint,omitempty"`
 	Worker
 }
 

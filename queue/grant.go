@@ -89,7 +89,7 @@ func (s *State) holder(id job.WorkerID) (uint32, *worker) {
 		return 0, nil
 	}
 	w := s.workers.rows[slot]
-	if w.forgotten || w.Left || w.Agent && w.silent {
+	if w.Forgotten || w.Left || w.Agent && w.silent {
 		return 0, nil
 	}
 	return slot, w

@@ -154,6 +154,9 @@ func (s *State) dropUnused() {
 // loadedWorker gives what a worker holds fresh leases.
 func (s *State) loadedWorker(slot uint32, w *worker) {
 	w.heard = s.clock()
+	if w.Forgotten {
+		s.dropWorker(slot, w) // unless a job names it
+	}
 	if w.held > 0 {
 		w.hold = s.meta.HoldUntil
 	}

@@ -34,7 +34,7 @@ func (f families) move(name, from, to string) {
 // activate brings the list of active workers in line with what the worker said
 // last, and the time.
 func (s *State) activate(slot uint32, w *worker) {
-	on := !w.forgotten && !w.Left && !w.Agent && job.TimeOf(w.Expires) > s.now
+	on := !w.Forgotten && !w.Left && !w.Agent && job.TimeOf(w.Expires) > s.now
 	if on != w.active {
 		w.active = on
 		if on {
@@ -50,7 +50,7 @@ func (s *State) activate(slot uint32, w *worker) {
 
 // WorkerNamed finds a worker by name, also one that left and is remembered.
 func (s *State) WorkerNamed(name string) (WorkerInfo, bool) {
-	if slot, ok := s.workers.byKey[name]; ok && !s.workers.rows[slot].forgotten {
+	if slot, ok := s.workers.byKey[name]; ok && !s.workers.rows[slot].Forgotten {
 		return s.info(s.workers.rows[slot]), true
 	}
 	return WorkerInfo{}, false

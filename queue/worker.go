@@ -22,14 +22,11 @@ type worker struct {
 	silent bool // and what it runs is lost
 	active bool // in State.active
 	dirty  bool
-	// forgotten: its row is kept only for the jobs that name it.
-	forgotten bool
-
-	timer int32
-	first uint32 // tries it holds, a list
-	held  int
-	lost  int // of them, jobs in state lost
-	refs  int // live jobs whose last attempt was its
+	timer  int32
+	first  uint32 // tries it holds, a list
+	held   int
+	lost   int // of them, jobs in state lost
+	refs   int // live jobs whose last attempt was its
 }
 
 // WorkerInfo is a worker and how it is.
@@ -83,7 +80,7 @@ func (s *State) Join(row job.Worker) (job.WorkerID, []job.WorkerID) {
 		slot = s.putWorker(w)
 	}
 	s.dirtyWorker(w)
-	w.forgotten, w.Left = false, false
+	w.Forgotten, w.Left = false, false
 	s.activate(slot, w)
 	s.hear(slot, w)
 	return w.ID, s.earlier(w)
@@ -98,8 +95,8 @@ func (s *State) Meet(row job.Worker) job.WorkerID {
 		return id
 	}
 	w := s.workers.rows[slot]
-	if w.update(&row) || w.forgotten || w.Left {
-		w.forgotten, w.Left = false, false
+	if w.update(&row) || w.Forgotten || w.Left {
+		w.Forgotten, w.Left = false, false
 		s.dirtyWorker(w)
 	}
 	s.hear(slot, w)
@@ -135,7 +132,7 @@ func (s *State) earlier(w *worker) []job.WorkerID {
 		return nil
 	}
 	for _, o := range s.workers.rows {
-		if o != nil && o != w && o.ID < w.ID && o.SameMachine(&w.Worker) && (o.held > 0 || !o.forgotten) {
+		if o != nil && o != w && o.ID < w.ID && o.SameMachine(&w.Worker) && (o.held > 0 || !o.Forgotten) {
 			ids = append(ids, o.ID)
 		}
 	}
@@ -145,7 +142,7 @@ func (s *State) earlier(w *worker) []job.WorkerID {
 // workerAt is a worker that has not left.
 func (s *State) workerAt(id job.WorkerID) (uint32, *worker, error) {
 	slot, ok := s.workers.byID[id]
-	if !ok || s.workers.rows[slot].forgotten && s.workers.rows[slot].held == 0 {
+	if !ok || s.workers.rows[slot].Forgotten && s.workers.rows[slot].held == 0 {
 		return 0, nil, job.Errorf(job.NotFound, "worker %d is not known; it must join again", id)
 	}
 	return slot, s.workers.rows[slot], nil
@@ -247,8 +244,9 @@ func (s *State) Leave(id job.WorkerID) {
 }
 
 func (s *State) leaves(slot uint32, w *worker) {
-	if !w.forgotten {
-		w.forgotten = true
+	if !w.Forgotten {
+		w.Forgotten = true
+		s.dirtyWorker(w)
 		s.activate(slot, w)
 		if w.Drained {
 			w.Drained = false
@@ -268,7 +266,7 @@ func (s *State) workerUnref(slot uint32) {
 
 // dropWorker forgets a worker that left and that no live job names.
 func (s *State) dropWorker(slot uint32, w *worker) {
-	if slot == 0 || !w.forgotten || w.refs > 0 {
+	if slot == 0 || !w.Forgotten || w.refs > 0 {
 		return
 	}
 	s.wakeups.remove(w.timer)
@@ -307,7 +305,7 @@ func (s *State) wakeAt(w *worker) (at job.Time, any bool) {
 	switch {
 	case w.active:
 		at, any = expires, true
-	case w.held == 0 && !w.forgotten:
+	case w.held == 0 && !w.Forgotten:
 		at, any = max(w.heard.Add(s.deaf), expires).Add(s.cfg.WorkerKeep), true
 	}
 	if w.held > 0 && w.Agent && !w.silent {
