@@ -16,10 +16,13 @@ const MaxReserve = 1000
 type waiter struct {
 	request *ReserveRequest
 	worker  job.WorkerID
-	// repeat is what the store says this very request was given before.
-	repeat []queue.Grant
-	grants []queue.Grant
-	err    error
+	// unknown says that the session's last request is not in memory, so that the
+	// store must be asked; asked, that it was, and repeat, what it says this very
+	// request was given before.
+	unknown, asked bool
+	repeat         []queue.Grant
+	grants         []queue.Grant
+	err            error
 	// settled is closed when grants or err are decided and durable.
 	settled chan struct{}
 	over    bool // decided, on its way out
@@ -64,9 +67,6 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 		return nil, err
 	}
 	q := &waiter{request: &r, settled: make(chan struct{})}
-	if err := n.earlier(q); err != nil {
-		return nil, err
-	}
 	settled, err := n.submit(ctx, q)
 	switch {
 	case settled:
@@ -86,16 +86,23 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 }
 
 // submit hands the reserve to the writer, and again with what that needs to know
-// of history. It reports whether the reserve was decided at once.
+// of the store. It reports whether the reserve was decided at once.
 func (n *Namespace) submit(ctx context.Context, q *waiter) (settled bool, err error) {
 	for range maxAddRounds {
 		var need uint64
+		var unknown bool
 		settled, err = call(ctx, n, normal, func(w *writer) (bool, error) {
 			q.need = 0
 			err := w.reserve(q)
-			need = q.need
+			need, unknown = q.need, q.unknown && !q.asked
 			return q.over, err
 		})
+		if unknown && err == nil {
+			if err := n.earlier(q); err != nil {
+				return false, err
+			}
+			continue
+		}
 		if err != nil || need == 0 {
 			return settled, err
 		}
@@ -124,9 +131,7 @@ func checkReserve(r *ReserveRequest) error {
 // earlier reads what the session was given by its last request before the
 // namespace was loaded, which is not in memory.
 func (n *Namespace) earlier(q *waiter) error {
-	if q.request.Session == "" {
-		return nil
-	}
+	q.asked = true
 	row, found, err := n.store.Request(queue.ReserveClient+q.request.Session, queue.ReserveID)
 	if err != nil || !found {
 		return job.Wrap(err, "look up reserve session", q.request.Session)
@@ -179,11 +184,15 @@ func (w *writer) reserve(q *waiter) error {
 	}
 	q.worker = w.state.Meet(r.Worker)
 	if r.Session != "" {
-		if grants, known := w.state.RepeatReserve(r.Session, r.Sequence); known {
+		grants, repeated, known := w.state.RepeatReserve(r.Session, r.Sequence)
+		if repeated {
 			w.settle(q, grants)
 			return nil
 		}
-		if len(q.repeat) > 0 {
+		if q.unknown = !known; q.unknown && !q.asked {
+			return nil
+		}
+		if q.unknown && len(q.repeat) > 0 {
 			w.settle(q, q.repeat)
 			return nil
 		}

@@ -447,11 +447,11 @@ func TestReserveIsRepeated(t *testing.T) {
 		grants = append(grants, g)
 	}
 	f.KeepReserve("s", 7, grants)
-	got, known := f.RepeatReserve("s", 7)
+	got, known, _ := f.RepeatReserve("s", 7)
 	if d := cmp.Diff(grants, got); d != "" || !known {
 		t.Fatal(d)
 	}
-	if _, known := f.RepeatReserve("s", 8); known {
+	if _, repeated, known := f.RepeatReserve("s", 8); repeated || !known {
 		t.Fatal("the next sequence is taken for a repeat")
 	}
 	f.commit()
@@ -465,7 +465,7 @@ func TestReserveIsRepeated(t *testing.T) {
 		}
 	}
 	f.KeepReserve("s", 8, nil)
-	if got, known := f.RepeatReserve("s", 8); !known || len(got) != 0 {
+	if got, known, _ := f.RepeatReserve("s", 8); !known || len(got) != 0 {
 		t.Fatal("an empty answer is not repeated")
 	}
 }

@@ -98,18 +98,16 @@ func (s *State) KeepReserve(session string, sequence uint64, grants []Grant) {
 	s.Remember(ReserveClient+session, ReserveID, encodeReserve(sequence, grants))
 }
 
-// RepeatReserve finds what a reserve session's request was given. known is false
-// for a new sequence, or one from before the load.
-func (s *State) RepeatReserve(session string, sequence uint64) (grants []Grant, known bool) {
-	outcome, ok := s.Recall(ReserveClient+session, ReserveID)
-	if !ok {
-		return nil, false
-	}
-	if !isReserve(outcome, sequence) {
-		return nil, false // as nearly always: the grants need not be read
+// RepeatReserve finds what a reserve session's request was given; repeated is
+// false for a new sequence. known is false if the session's last request, should
+// there be one, was before the load.
+func (s *State) RepeatReserve(session string, sequence uint64) (grants []Grant, repeated, known bool) {
+	outcome, known := s.Recall(ReserveClient+session, ReserveID)
+	if !known || !isReserve(outcome, sequence) {
+		return nil, false, known // as nearly always: the grants need not be read
 	}
 	_, grants, err := DecodeReserve(outcome)
-	return grants, err == nil
+	return grants, err == nil, true
 }
 
 // isReserve reports whether b is what KeepReserve stored of that request.
