@@ -10,7 +10,7 @@ import (
 // outside of the usual way of grant and report.
 
 // pulled finds a live job that carries data. Errors: job.ErrNoJob; Conflict for a
-// command, which only the scheduler may give out and take back.
+// command, and for whatever an agent holds, which only it can end.
 func (s *State) pulled(doing string, seq job.Seq) (uint32, *rec, error) {
 	slot, r := s.find(seq)
 	switch {
@@ -18,6 +18,8 @@ func (s *State) pulled(doing string, seq job.Seq) (uint32, *rec, error) {
 		return 0, nil, job.ErrNoJob
 	case r.flags&job.FlagCommand != 0:
 		return 0, nil, job.Errorf(job.Conflict, "%s job %d: it is a command, which agents run", doing, seq)
+	case r.state.Held() && s.workers.rows[s.tries.at(r.try).worker].Agent:
+		return 0, nil, job.Errorf(job.Conflict, "%s job %d: an agent holds it", doing, seq)
 	}
 	return slot, r, nil
 }
@@ -84,10 +86,10 @@ func (s *State) Rescue(ref Ref, lease time.Duration) (Renewal, error) {
 		return Renewal{}, job.ErrLostLease
 	}
 	t := s.tries.at(r.try)
-	if t.outcome != job.OutcomeLost || r.state != job.Ready && r.state != job.Delayed {
+	w := s.workers.rows[t.worker]
+	if w.Agent || t.outcome != job.OutcomeLost || r.state != job.Ready && r.state != job.Delayed {
 		return Renewal{}, job.Errorf(job.Conflict, "renew attempt %v: it is not pending: it ended (%v) and its job is %v", ref.Attempt, t.outcome, r.state)
 	}
-	w := s.workers.rows[t.worker]
 	t.lease = s.leaseFor(r, s.shapes.rows[r.shape].queue, w, orElse(lease, t.lease))
 	s.rescue(slot, r, t, w)
 	return s.renewal(r, t), nil

@@ -32,7 +32,8 @@ type machine struct {
 	agents  []job.WorkerID
 	pullers []job.WorkerID
 	sched   mirror
-	keyed   bool // the queue is ordered by key
+	keyed   bool     // the queue is ordered by key
+	keys    []string // known ones: those given and those made
 }
 
 // keys share a long beginning, and some are the beginning of others; the order of
@@ -53,6 +54,7 @@ func againstModel(t *testing.T) {
 			"start": k.start, "start2": k.start, "renew": k.renew, "end": k.end, "end2": k.end,
 			"cancel": k.cancel, "preempt": k.preempt, "withdraw": k.withdraw, "delete": k.delete,
 			"kick": k.kick, "bury": k.bury, "modify": k.modify, "conclude": k.conclude, "reopen": k.reopen,
+			"assign": k.assign, "lapse": k.lapse, "rescue": k.rescue, "rescue2": k.rescue, "setData": k.setData, "invent": k.invent,
 			"deleteFinished": k.deleteFinished, "heard": k.heard, "supersede": k.supersede,
 			"time": k.pass, "time2": k.pass, "deaf": k.deaf, "hold": k.hold, "pause": k.pause,
 			"commit": k.commit, "index": k.index, "reload": k.reload,
@@ -67,6 +69,7 @@ func newMachine(t *rapid.T) *machine {
 		t: t, shelf: newShelf(), m: &model{jobs: map[string]*mjob{}, workers: map[job.WorkerID]*mworker{}, retries: 2, lossesBound: 1},
 		cfg:     Config{Retries: new(2), Losses: new(1), Backoff: &backoff, WorkerKeep: 10000 * time.Hour},
 		found:   map[job.Digest]uint64{},
+		keys:    slices.Clone(keys),
 		granted: map[job.AttemptID]bool{},
 	}
 	k.s = New(k.cfg)
@@ -78,7 +81,13 @@ func newMachine(t *rapid.T) *machine {
 	k.s.Begin(start)
 	k.keyed = rapid.Bool().Draw(t, "keyed")
 	if k.keyed {
-		if _, err := k.s.SetQueue(job.Queue{Name: job.DefaultQueue, Order: job.OrderKey}); err != nil {
+		def := job.Queue{Name: job.DefaultQueue, Order: job.OrderKey}
+		if rapid.Bool().Draw(t, "units") {
+			k.m.units, k.m.interval = 3, 50*time.Second
+			def.Definition, def.MaxAttempts = []byte{0xa0}, 3
+			def.Continuous, def.CanBeContinuous, def.Interval = true, true, k.m.interval
+		}
+		if _, err := k.s.SetQueue(def); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +110,7 @@ func (k *machine) feed() {
 // checkFeed checks that the scheduler can order what it is told of.
 func (k *machine) checkFeed(feed []Feed) {
 	for _, f := range feed {
-		if k.keyed && (f.Op == FeedPush || f.Op == FeedRemove) && !slices.Contains(keys, string(k.s.Key(f.Place))) {
+		if k.keyed && (f.Op == FeedPush || f.Op == FeedRemove) && !slices.Contains(k.keys, string(k.s.Key(f.Place))) {
 			k.t.Fatalf("feed %+v: its place stands for %q", f, k.s.Key(f.Place))
 		}
 	}
@@ -111,7 +120,7 @@ func (k *machine) now() job.Time { return start.Add(k.m.now) }
 
 // job picks a job the model knows, and its key.
 func (k *machine) job(t *rapid.T) *mjob {
-	j := k.m.jobs[rapid.SampledFrom(keys).Draw(t, "key")]
+	j := k.m.jobs[rapid.SampledFrom(k.keys).Draw(t, "key")]
 	if j == nil {
 		t.Skip("no such job")
 	}
@@ -124,7 +133,7 @@ func (k *machine) prepare(t *rapid.T, key string) Prepared {
 		Priority: float64(rapid.IntRange(0, 2).Draw(t, "priority")),
 		Time:     time.Duration(rapid.IntRange(0, 1).Draw(t, "time")) * time.Hour,
 	}
-	if rapid.Bool().Draw(t, "command") {
+	if k.m.units == 0 && rapid.Bool().Draw(t, "command") {
 		j.Command = &job.Command{Line: "true"}
 	} else {
 		j.Data = []byte{1}
@@ -205,12 +214,19 @@ func (k *machine) grant(t *rapid.T) {
 	lease := rapid.SampledFrom([]time.Duration{10 * time.Second, time.Minute, 5 * time.Minute}).Draw(t, "lease")
 	prefetched := k.m.workers[by].agent && rapid.Bool().Draw(t, "prefetched")
 	g, ok := k.s.Grant(j.seq, by, lease, prefetched)
+	number := j.number
 	if want := k.m.grant(j, by, lease, prefetched); ok != want {
 		t.Fatalf("grant: %v, want %v", ok, want)
 	}
-	if !ok {
-		return
+	if ok {
+		k.given(t, j, g)
+	} else if j.number != number {
+		j.attempt = k.lastAttempt(t, j) // the one that was too many
 	}
+}
+
+// given checks a new attempt.
+func (k *machine) given(t *rapid.T, j *mjob, g Grant) {
 	if k.granted[g.Attempt] {
 		t.Fatalf("attempt id %v was given before", g.Attempt)
 	}

@@ -19,6 +19,10 @@ type model struct {
 	holdUntil   time.Duration
 	retries     uint32
 	lossesBound uint32
+	// units: the queue has a definition, and each job this many attempts; 0: not.
+	units    uint32
+	next     time.Duration // when the queue may make its next job
+	interval time.Duration
 }
 
 type mworker struct {
@@ -139,7 +143,7 @@ func (m *model) lapse(j *mjob, superseded bool) {
 		if !prefetched {
 			j.losses++
 		}
-		if j.losses > m.lossesBound || j.hold && superseded {
+		if m.units == 0 && j.losses > m.lossesBound || j.hold && superseded {
 			j.state = job.Buried
 		}
 	}
@@ -242,6 +246,19 @@ func (m *model) grant(j *mjob, by job.WorkerID, lease time.Duration, prefetched 
 	if j.state != job.Ready || m.paused || w.agent && (w.silent || w.heard+min(lease, mSilence) <= m.clock()) {
 		return false
 	}
+	if m.units > 0 && j.number >= m.units {
+		j.state, j.worker, j.started, j.given, j.due = job.Buried, by, false, j.version, 0
+		j.outcome, j.reason = job.OutcomeBuried, job.ReasonWorker
+		j.number++
+		return false
+	}
+	m.give(j, by, lease, prefetched)
+	return true
+}
+
+// give is a new attempt of a job that is ready.
+func (m *model) give(j *mjob, by job.WorkerID, lease time.Duration, prefetched bool) {
+	w := m.workers[by]
 	j.state, j.worker, j.prefetched, j.started = job.Reserved, by, prefetched, false
 	j.lease, j.given, j.outcome, j.due = lease, j.version, 0, 0
 	j.number++
@@ -253,7 +270,6 @@ func (m *model) grant(j *mjob, by job.WorkerID, lease time.Duration, prefetched 
 	} else {
 		j.deadline = m.clock() + j.lease
 	}
-	return true
 }
 
 // current finds whether a reference still holds its job.
@@ -367,6 +383,7 @@ func (m *model) judge(j *mjob, e *End) report {
 		outcome, delay = job.OutcomeWithdrawn, nil
 	case e.How == Failed:
 		to, outcome = job.Buried, job.OutcomeBuried
+	case m.units > 0: // nothing else counts
 	case why.Final():
 		to, outcome = job.Buried, job.OutcomeBuried
 		if j.started {
