@@ -247,6 +247,11 @@ func TestUpdateByAttempt(t *testing.T) {
 		if u := b.one(t); string(u.Data()) != "back" || u.Attempt.ID != id || !u.Attempt.Ended.IsZero() {
 			t.Fatalf("%+v %+v", u, u.Attempt)
 		}
+		b.add(t, in("u", "l")...)
+		b.pulls(t, 1, ReserveRequest{}, "u l") // the other is not in line any more
+		if _, err := b.ns.Update(b.ctx, UpdateRequest{Queue: "u", Key: "l", To: TargetComplete}); err != nil {
+			t.Fatal(err)
+		}
 		if got, err := b.ns.UnitAttempts(b.ctx, "u", "k"); err != nil || len(got) != 1 || got[0].Outcome != job.OutcomeNone {
 			t.Fatalf("attempts %+v, %v", got, err)
 		}
@@ -350,9 +355,12 @@ func TestMakeAttempt(t *testing.T) {
 					!g.Deadline.Equal(time.Now().Add(7*time.Minute)) {
 					t.Fatalf("%+v; the unit is %+v, %+v", g, u, u.Attempt)
 				}
+				b.pulls(t, 1, ReserveRequest{}, "") // it is not in line any more, and counts
 				if r, err := b.update(t, UpdateRequest{Attempt: g.Attempt, To: TargetComplete}); err != nil || !r.Changed {
 					t.Fatalf("%+v, %v", r, err)
 				}
+				b.add(t, in("u", "l", "m")...)
+				b.pulls(t, 9, ReserveRequest{}, "u l")
 			})
 		})
 	}
