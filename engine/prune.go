@@ -30,13 +30,12 @@ func (n *Namespace) prune(ctx context.Context, queueName string) (removed int64,
 	if err != nil || !q.Limited() {
 		return 0, 0, err
 	}
-	_, err = n.removeFinished(ctx, queueName, q.Oldest, func(w *writer, f *job.Finished) bool {
+	removed, err = n.removeFinished(ctx, queueName, q.Oldest, func(w *writer, f *job.Finished) bool {
 		q, err := w.kept(queueName)
 		if err != nil || !q.Excess(f.Ended, w.state.Now()) {
 			oldest = f.Ended
 			return false
 		}
-		removed++
 		return true
 	})
 	return removed, oldest, err
@@ -63,6 +62,7 @@ func (n *Namespace) removeFinished(ctx context.Context, queueName string, from u
 		return 0, err
 	}
 	for {
+		loads, reach := n.loads.Load(), n.store.Reach()
 		var page []job.Finished
 		if err := n.store.FinishedIn(q.ID, from, func(f *job.Finished) bool {
 			page = append(page, *f)
@@ -70,7 +70,11 @@ func (n *Namespace) removeFinished(ctx context.Context, queueName string, from u
 		}); err != nil {
 			return removed, job.Wrap(err, "read the complete jobs of queue", queueName)
 		}
+		next := from
 		more, err := call(ctx, n, normal, func(w *writer) (bool, error) {
+			if loads != n.loads.Load() || !w.state.Remembers(reach) {
+				return true, nil // the page is too old: read it again
+			}
 			for i := range page {
 				if !wanted(w, &page[i]) {
 					return false, nil
@@ -79,6 +83,7 @@ func (n *Namespace) removeFinished(ctx context.Context, queueName string, from u
 					removed++
 				}
 				w.state.Pruned(q.ID, page[i].End)
+				next = page[i].End + 1
 			}
 			w.feed()
 			return len(page) == pruneStep, nil
@@ -86,7 +91,7 @@ func (n *Namespace) removeFinished(ctx context.Context, queueName string, from u
 		if err != nil || !more {
 			return removed, err
 		}
-		from = page[len(page)-1].End + 1
+		from = next
 	}
 }
 

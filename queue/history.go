@@ -59,6 +59,10 @@ func (o *overlay) trim(reach uint64) {
 // store's Reach.
 func (s *State) TrimOverlay(reach uint64) { s.recent.trim(reach) }
 
+// Remembers reports whether what changed in history since the store's Reach was
+// the given one is still remembered, so that records read then can be checked.
+func (s *State) Remembers(reach uint64) bool { return reach >= s.recent.floor }
+
 // FinishedLately is what is remembered of a key in history that the store's index
 // may not know yet: the end number of its finished job, zero if that was taken
 // out. known is false when the index knows.
