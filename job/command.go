@@ -131,25 +131,34 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// blanks separate words.
-const blanks = " \t\r\n\v\f"
+// firstWord is what a line begins with, up to a blank.
+func firstWord(line string) string {
+	from := 0
+	for from < len(line) && isBlank(line[from]) {
+		from++
+	}
+	to := from
+	for to < len(line) && !isBlank(line[to]) {
+		to++
+	}
+	return line[from:to]
+}
+
+func isBlank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 // Kind is the requirement group a command has when none is given: the base name
 // of its first word, or none when that cannot be a name.
 func (c *Command) Kind() string {
-	var first string
+	base := firstWord(c.Line)
 	if len(c.Argv) > 0 {
-		first = c.Argv[0]
-	} else {
-		first, _, _ = strings.Cut(strings.TrimLeft(c.Line, blanks), " ")
-		if i := strings.IndexAny(first, blanks); i >= 0 {
-			first = first[:i]
-		}
+		base = c.Argv[0]
 	}
-	if first == "" {
+	if base == "" {
 		return ""
 	}
-	base := path.Base(first)
+	if strings.Contains(base, "/") {
+		base = path.Base(base)
+	}
 	if checkText("kind", base) != nil {
 		return ""
 	}
