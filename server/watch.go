@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -17,8 +18,9 @@ import (
 // countsEvery is how often, at most, counts are told to who watches those.
 const countsEvery = 250 * time.Millisecond
 
-// maxEvents bounds the events of one message.
-const maxEvents = 1000
+// maxEvents is from how many events on a message is sent, and how many names are
+// read at once.
+const maxEvents = engine.MaxPage
 
 type watchStream = grpc.ServerStreamingServer[v1.WatchJobsResponse]
 
@@ -83,21 +85,24 @@ type watcher struct {
 // tell sends a batch of events in order, those that are watched.
 func (w *watcher) tell(ctx context.Context, b *engine.WatchBatch) error {
 	m := &v1.WatchJobsResponse{Resync: b.Resync}
-	for i := range b.Events {
-		e, err := w.event(ctx, &b.Events[i])
+	for part := range slices.Chunk(b.Events, maxEvents) {
+		names, err := w.names(ctx, part)
 		if err != nil {
 			return err
 		}
-		if e != nil {
-			m.Events = append(m.Events, e)
-		}
-		if len(m.Events) == maxEvents {
-			m.Position = w.at
-			if err := w.stream.Send(m); err != nil {
-				return err
+		for i := range part {
+			if e := w.event(&part[i], names); e != nil {
+				m.Events = append(m.Events, e)
 			}
-			m = &v1.WatchJobsResponse{}
 		}
+		if len(m.Events) < maxEvents {
+			continue
+		}
+		m.Position = w.at
+		if err := w.stream.Send(m); err != nil {
+			return err
+		}
+		m = &v1.WatchJobsResponse{}
 	}
 	counts, err := w.count(ctx)
 	if err != nil {
@@ -108,9 +113,18 @@ func (w *watcher) tell(ctx context.Context, b *engine.WatchBatch) error {
 	return w.stream.Send(m)
 }
 
+// names reads what the jobs of events are called, all at once.
+func (w *watcher) names(ctx context.Context, events []queue.Event) (map[job.Seq]engine.Named, error) {
+	seqs := make([]job.Seq, len(events))
+	for i := range events {
+		seqs[i] = events[i].Seq
+	}
+	return w.ns.Names(ctx, seqs)
+}
+
 // event is an event as a message; nil if its job is not watched. A job that was
 // deleted meanwhile has only its number.
-func (w *watcher) event(ctx context.Context, e *queue.Event) (*v1.JobEvent, error) {
+func (w *watcher) event(e *queue.Event, names map[job.Seq]engine.Named) *v1.JobEvent {
 	m := &v1.JobEvent{
 		At: stamp(e.At), Seq: uint64(e.Seq), From: e.From.String(), To: e.To.String(),
 		Stopping: e.Mark.String(), Reason: e.Reason.Word(), ExitCode: e.Exit,
@@ -118,23 +132,20 @@ func (w *watcher) event(ctx context.Context, e *queue.Event) (*v1.JobEvent, erro
 	if !e.Attempt.IsZero() {
 		m.Attempt = e.Attempt.String()
 	}
-	info, err := w.ns.Get(ctx, engine.JobID{Seq: e.Seq}, false, false)
-	switch {
-	case job.IsKind(err, job.NotFound):
+	named, known := names[e.Seq]
+	if !known {
 		if w.request.Queue != "" || w.request.Group != "" || w.request.Kind != "" {
-			return nil, nil
+			return nil
 		}
-		return m, nil
-	case err != nil:
-		return nil, err
+		return m
 	}
-	j := info.Job
+	j := named.Job
 	if !matches(w.request.Queue, j.QueueName()) || !matches(w.request.Group, j.Group) || !matches(w.request.Kind, j.Kind) {
-		return nil, nil
+		return nil
 	}
-	m.Id, m.Queue, m.Key = api.ID(info.Live.Digest), text(j.QueueName()), api.KeyText(j.Key)
-	m.Group, m.Kind, m.Worker = text(j.Group), text(j.Kind), text(info.Worker.Name)
-	return m, nil
+	m.Id, m.Queue, m.Key = api.ID(job.DigestOf(j.QueueName(), j.Key)), text(j.QueueName()), api.KeyText(j.Key)
+	m.Group, m.Kind, m.Worker = text(j.Group), text(j.Kind), text(named.Worker)
+	return m
 }
 
 func matches(want, is string) bool { return want == "" || want == is }
