@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -222,11 +221,12 @@ func (n *Namespace) describe(page []found) ([]*job.Job, error) {
 		if p.Body == nil {
 			continue
 		}
-		jobs[i] = new(job.Job)
-		if err := job.Decode(p.Body, jobs[i]); err != nil {
+		j := new(job.Job)
+		if err := job.Decode(p.Body, j); err != nil {
 			return nil, job.Wrap(err, "read a description", "")
 		}
-		jobs[i].Priority = page[i].live.Priority // may have been changed since
+		j.Priority = page[i].live.Priority // may have been changed since
+		jobs[i] = j
 	}
 	return jobs, nil
 }
@@ -286,57 +286,86 @@ func (n *Namespace) finishedPage(ctx context.Context, f *Filter, before uint64, 
 
 // find looks a job up by its id, among the live ones and in history.
 func (n *Namespace) find(ctx context.Context, id JobID) (*found, error) {
-	type answer struct {
-		found
-		live  bool
-		known bool   // history's newest word is end
-		end   uint64 // of what finished lately
-	}
 	digest, err := n.digest(id)
 	if err != nil {
 		return nil, err
 	}
-	a, err := call(ctx, n, normal, func(w *writer) (answer, error) {
-		var l job.Live
-		var ok bool
-		if id.Seq != 0 {
-			l, ok = w.state.BySeq(id.Seq)
-		} else {
-			l, ok = w.state.Lookup(digest)
+	h := lookup{digest: digest}
+	for range maxAddRounds {
+		f, err := call(ctx, n, normal, func(w *writer) (*found, error) {
+			l, ok := w.state.Lookup(digest)
+			if id.Seq != 0 {
+				l, ok = w.state.BySeq(id.Seq)
+			}
+			if ok {
+				return new(w.found(&l)), nil
+			}
+			return nil, h.settle(w)
+		})
+		if f != nil || err != nil {
+			return f, job.Wrap(err, "find job", id.String())
 		}
-		if ok {
-			return answer{found: w.found(&l), live: true}, nil
+		record, err := h.read(n)
+		if record != nil || err != nil {
+			return foundRecord(record), job.Wrap(err, "find job", id.String())
 		}
-		end, known := w.state.FinishedLately(digest)
-		return answer{end: end, known: known}, nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	if a.live {
-		return &a.found, nil
-	}
-	return n.findFinished(id, digest, a.end, a.known)
+	return nil, job.Errorf(job.Unavailable, "find job %s: it keeps being changed by others meanwhile; try again", id)
 }
 
-func (n *Namespace) findFinished(id JobID, digest job.Digest, end uint64, known bool) (*found, error) {
-	if !known {
+func foundRecord(f *job.Finished) *found {
+	if f == nil {
+		return nil
+	}
+	return new(foundFinished(f))
+}
+
+// lookup finds out about a key among the complete jobs. The store, which is read off
+// the writer, may know less than that, or already more; so what it does not have is
+// only absent when the writer says so afterwards.
+type lookup struct {
+	digest job.Digest
+	// end is the complete job's number, if the writer knows it.
+	end uint64
+	// looked is what the store's index said, as of a load of the namespace.
+	looked *queue.Prepared
+	loads  uint64
+}
+
+// settle asks the writer about a key that is not live: job.ErrNoJob if there is no
+// complete job either, else nil, and read is to be called.
+func (h *lookup) settle(w *writer) error {
+	if h.loads != w.ns.loads.Load() {
+		h.looked = nil
+	}
+	end, known := w.state.FinishedLately(h.digest)
+	if !known && h.looked != nil {
+		end, known = w.state.History(h.looked)
+	}
+	if known && end == 0 {
+		return job.ErrNoJob
+	}
+	h.end = end
+	return nil
+}
+
+// read reads the complete job's record; nil when the writer is to be asked again.
+func (h *lookup) read(n *Namespace) (*job.Finished, error) {
+	h.loads = n.loads.Load()
+	if h.end == 0 {
+		h.looked = &queue.Prepared{Digest: h.digest, Reach: n.store.Reach()}
 		var err error
-		if end, _, err = n.store.Find(digest); err != nil {
+		if h.looked.End, h.looked.Found, err = n.store.Find(h.digest); err != nil || !h.looked.Found {
 			return nil, err
 		}
+		h.end = h.looked.End
 	}
-	if end == 0 {
-		return nil, job.Wrap(job.ErrNoJob, "find job", id.String())
+	f, err := n.store.Finished(h.end)
+	if job.IsKind(err, job.NotFound) || err == nil && f.Digest != h.digest {
+		h.looked = nil // it runs again, or was deleted
+		return nil, nil
 	}
-	f, err := n.store.Finished(end)
-	if job.IsKind(err, job.NotFound) || err == nil && !bytes.Equal(f.Digest[:], digest[:]) {
-		return nil, job.Wrap(job.ErrNoJob, "find job", id.String())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return new(foundFinished(&f)), nil
+	return &f, err
 }
 
 // digest is the digest of the job's key. A job named by its number alone has it

@@ -95,8 +95,9 @@ func (n *Namespace) Update(ctx context.Context, r UpdateRequest) (UpdateResult, 
 // what must be read before, off the writer.
 type updating struct {
 	*UpdateRequest
-	ns     *Namespace
-	digest job.Digest
+	ns      *Namespace
+	digest  job.Digest
+	history lookup
 	// own is Data as an attempt's payload.
 	own []byte
 	completion
@@ -118,7 +119,9 @@ type updating struct {
 
 func newUpdating(n *Namespace, r *UpdateRequest) (*updating, error) {
 	r.Queue = cmp.Or(r.Queue, job.DefaultQueue)
-	u := &updating{UpdateRequest: r, ns: n, digest: job.DigestOf(r.Queue, r.Key), completion: completion{given: r.Data}}
+	u := &updating{UpdateRequest: r, ns: n, completion: completion{given: r.Data}}
+	u.digest = job.DigestOf(r.Queue, r.Key)
+	u.history.digest = u.digest
 	switch {
 	case r.To >= numTargets:
 		return nil, job.Errorf(job.Invalid, "update: target %d is unknown", r.To)

@@ -24,38 +24,26 @@ func (u *updating) inHistory(w *writer) (UpdateResult, error) {
 			return w.updated(&l, true), err
 		}
 	}
-	end, known := w.state.FinishedLately(u.digest)
-	if known && end == 0 {
-		return UpdateResult{}, job.ErrNoJob
+	if err := u.history.settle(w); err != nil {
+		return UpdateResult{}, err
 	}
-	u.missing = func() (bool, error) { return u.readHistory(end) }
+	u.missing = u.readHistory
 	return UpdateResult{}, nil
 }
 
-// readHistory reads the record of a complete job; end is its number if that is
-// known. Unless the job is to be reopened, it has the answer then.
-func (u *updating) readHistory(end uint64) (done bool, err error) {
+// readHistory reads the record of a complete job. Unless the job is to be reopened,
+// it has the answer then.
+func (u *updating) readHistory() (done bool, err error) {
 	u.described, u.loads = nil, u.ns.loads.Load()
 	reach := u.ns.store.Reach()
-	if end == 0 {
-		if end, _, err = u.ns.store.Find(u.digest); err != nil {
-			return true, err
-		}
+	f, err := u.history.read(u.ns)
+	if f == nil || err != nil {
+		return false, err
 	}
-	if end == 0 {
-		return true, job.ErrNoJob
+	if done, err = u.finished(f); done || err != nil {
+		return done, err
 	}
-	f, err := u.ns.store.Finished(end)
-	if job.IsKind(err, job.NotFound) {
-		return false, nil // it was reopened or deleted meanwhile
-	}
-	if err == nil {
-		done, err = u.finished(&f)
-	}
-	if done || err != nil {
-		return true, err
-	}
-	return false, u.describeFinished(&f, reach)
+	return false, u.describeFinished(f, reach)
 }
 
 // finished is the answer about a complete job, but for one that is to be reopened.

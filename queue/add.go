@@ -117,7 +117,7 @@ func (s *State) Foresee(p *Prepared, o AddOptions) Added {
 	if slot := s.byDigest.find(&s.recs, &p.Digest); slot != 0 {
 		return Added{Status: AddExisted, Seq: s.recs.at(slot).seq, State: s.recs.at(slot).state}
 	}
-	end, fresh := s.history(p)
+	end, fresh := s.History(p)
 	switch {
 	case !fresh:
 		return Added{Status: AddStale}
@@ -156,9 +156,9 @@ func (s *State) fitting(j *job.Job) error {
 	return nil
 }
 
-// history is the number of the finished job that has the item's key, 0 if there
-// is none. It is not fresh when nobody can say.
-func (s *State) history(p *Prepared) (end uint64, fresh bool) {
+// History is the number of the finished job that has the item's key, 0 if there
+// is none. It is not fresh when nobody can say, since the look-up is too old.
+func (s *State) History(p *Prepared) (end uint64, fresh bool) {
 	if end, ok := s.recent.find(p.Digest); ok {
 		return end, true
 	}

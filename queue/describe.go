@@ -153,7 +153,7 @@ func (s *State) rekey(slot uint32, r *rec, p *Prepared) error {
 	if s.byDigest.find(&s.recs, &p.Digest) != 0 {
 		return job.Errorf(job.Exists, "another job of queue %s has the key %.80q", p.Job.Queue, p.Job.Key)
 	}
-	end, fresh := s.history(p)
+	end, fresh := s.History(p)
 	switch {
 	case !fresh:
 		return ErrStale

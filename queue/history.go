@@ -139,7 +139,7 @@ func (s *State) Reopen(p *Prepared) Added {
 	if s.byDigest.find(&s.recs, &p.Digest) != 0 {
 		return Added{Err: job.Errorf(job.Conflict, "reopen: the job is not complete any more")}
 	}
-	end, fresh := s.history(p)
+	end, fresh := s.History(p)
 	switch {
 	case !fresh:
 		return Added{Status: AddStale}
