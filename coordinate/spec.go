@@ -24,3 +24,12 @@ func SetDefinition(q *job.Queue, spec map[string]any) error {
 	}
 	return backend.SetDefinition(q, definition)
 }
+
+// Settings are the settings of a queue that SetDefinition makes, by their names in
+// the contract: what has to be sent to a server elsewhere.
+func Settings() []string {
+	return []string{
+		"definition", "order", "priority", "weight", "paused", "can_be_continuous", "continuous", "interval",
+		"max_running", "max_per_request", "max_attempts", "then", "runtime", "min_memory",
+	}
+}

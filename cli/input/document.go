@@ -22,14 +22,20 @@ func ReadDocument(path string) (map[string]any, error) {
 		return nil, job.Errorf(job.NotFound, "read %s: %w", path, err)
 	}
 	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
+	return ReadDocumentFrom(path, f)
+}
+
+// ReadDocumentFrom reads a dictionary in YAML or JSON; name is what messages call
+// where it comes from.
+func ReadDocumentFrom(name string, r io.Reader) (map[string]any, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
 	if err != nil {
-		return nil, job.Errorf(job.Invalid, "read %s: %w", path, err)
+		return nil, job.Errorf(job.Invalid, "read %s: %w", name, err)
 	}
 	if len(b) > maxDocument {
-		return nil, job.Errorf(job.Invalid, "read %s: it has more than %d bytes", path, maxDocument)
+		return nil, job.Errorf(job.Invalid, "read %s: it has more than %d bytes", name, maxDocument)
 	}
-	return ParseDocument(path, b)
+	return ParseDocument(name, b)
 }
 
 // ParseDocument reads a dictionary in YAML or JSON; name is what messages call it.
