@@ -17,6 +17,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/muster-queue/muster/client"
 	"github.com/muster-queue/muster/coordinate/internal/backend"
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
@@ -175,6 +176,12 @@ type Attempt interface {
 // through it.
 func New(ctx context.Context, e *engine.Engine) Coordinate {
 	return &world{ctx: ctx, source: backend.LocalSource{Engine: e}}
+}
+
+// Connect is Coordinate over a connection to a server. ctx bounds all that is done
+// through it.
+func Connect(ctx context.Context, c *client.Client) Coordinate {
+	return &world{ctx: ctx, source: backend.RemoteSource{Client: c}}
 }
 
 // world is the one implementation of Coordinate, over either source.

@@ -113,7 +113,7 @@ func (n *namespace) worker(name string) *worker { return &worker{namespace: n, n
 // Workers implements Namespace.
 func (n *namespace) Workers() (map[string]Worker, error) {
 	all := map[string]Worker{}
-	err := n.eachWorker(engine.WorkersRequest{}, func(w *engine.WorkerInfo) { all[w.Name] = n.worker(w.Name) })
+	err := n.eachWorker(engine.WorkersRequest{All: true}, func(w *engine.WorkerInfo) { all[w.Name] = n.worker(w.Name) })
 	return all, err
 }
 

@@ -75,11 +75,7 @@ func (w *worker) Children() ([]Worker, error) {
 // Active implements Worker.
 func (w *worker) Active() (bool, error) {
 	info, err := w.info()
-	if err != nil {
-		return false, err
-	}
-	now, err := w.Now(w.world.ctx)
-	return info.Expires.After(now), gone(err)
+	return info.Active, err
 }
 
 // Deactivate implements Worker.

@@ -168,12 +168,12 @@ func (c call) getWorkerInfo(worker string) (map[string]any, error) {
 	if job.IsKind(err, job.NotFound) {
 		return nil, nil
 	}
-	now, err2 := c.Now(c.ctx)
-	if err != nil || err2 != nil {
-		return nil, firstOf(err, err2)
+	if err != nil || !w.Active || w.Agent {
+		return nil, err
 	}
-	if !w.Expires.After(now) || w.Agent {
-		return nil, nil
+	now, err := c.Now(c.ctx)
+	if err != nil {
+		return nil, err
 	}
 	info := map[string]any{}
 	for key, value := range outData(w.Data).Entries() {
@@ -182,15 +182,6 @@ func (c call) getWorkerInfo(worker string) (map[string]any, error) {
 	}
 	info["age_seconds"] = max(0, now.Sub(w.Heard).Seconds())
 	return info, nil
-}
-
-func firstOf(all ...error) error {
-	for _, err := range all {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // GetChildWorkUnits lists the work units that the children of a worker hold.
