@@ -104,10 +104,16 @@ def server():
 def task_master(server):
     '''A client of an empty server.'''
     tm = server.task_master()
-    tm.clear()
+    empty(tm)
     yield tm
-    tm.clear()
+    empty(tm)
     tm.close()
+
+
+def empty(tm):
+    tm.clear()
+    for worker in tm.workers():  # they outlive clear
+        tm.worker_unregister(worker)
 
 
 # What the client's own tests use in place of the fixtures they bring. The tests
@@ -117,9 +123,15 @@ test_job_client.task_master = task_master
 from coordinate.tests import test_rejester_worker  # noqa: after the replacement
 
 
-@pytest.fixture(scope='session')
-def local_server_port(server):
-    return server.port
+@pytest.fixture
+def working_task_master(task_master):
+    '''For the tests of workers, which take its configuration for theirs.
+
+    One of them has 20 units of two seconds done within 15: that takes more
+    processes than the one per core that the worker starts by default.
+    '''
+    task_master.config['fork_worker'] = {'num_workers': 4}
+    return task_master
 
 
-test_rejester_worker.local_server_port = local_server_port
+test_rejester_worker.task_master = working_task_master

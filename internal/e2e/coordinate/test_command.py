@@ -166,6 +166,7 @@ def test_work_unit(command, letters):
     unit._do_update(status=letters.FAILED)
     out = command.run('work_unit', '-W', 'letters', 'a')
     assert 'a (5)' in out and 'told so' in out
+    letters.worker_unregister('tester')
 
 
 def test_run_one(command, letters):
