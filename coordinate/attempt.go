@@ -76,7 +76,7 @@ func (a *attempt) StartTime() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	return row.Granted, nil
+	return row.Granted.UTC(), nil
 }
 
 // EndTime implements Attempt.
@@ -85,7 +85,7 @@ func (a *attempt) EndTime() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	return row.Ended, nil
+	return row.Ended.UTC(), nil
 }
 
 // ExpirationTime implements Attempt.
@@ -95,9 +95,9 @@ func (a *attempt) ExpirationTime() (time.Time, error) {
 		return time.Time{}, err
 	}
 	if row.Deadline.IsZero() {
-		return row.Ended, nil
+		return row.Ended.UTC(), nil
 	}
-	return row.Deadline, nil
+	return row.Deadline.UTC(), nil
 }
 
 // update asks for a change of this very attempt.

@@ -32,9 +32,14 @@ type worker struct {
 	name string
 }
 
+// info is what is known of it; nothing of one that was forgotten, for a worker is
+// whoever uses its name.
 func (w *worker) info() (engine.WorkerInfo, error) {
 	info, err := w.Backend.Worker(w.world.ctx, w.name)
-	return info, gone(err)
+	if job.IsKind(err, job.NotFound) {
+		return engine.WorkerInfo{Worker: job.Worker{Name: w.name}}, nil
+	}
+	return info, err
 }
 
 // Name implements Worker.
