@@ -74,7 +74,7 @@ func (n *namespace) FinishedByKey(queue job.QueueID, after *job.Key, limit int) 
 		return nil, n.store.readError("read complete jobs by key", err)
 	}
 	all, err := n.finishedMany(db, ends)
-	found := all[:0]
+	var found []job.Finished
 	for _, f := range all {
 		if f.End != 0 {
 			found = append(found, f)
