@@ -33,7 +33,7 @@ func (n *Namespace) Report(ctx context.Context, worker string, reports []Report)
 	for _, i := range todo {
 		p.answers[i].Err = job.Errorf(job.Unavailable, "the jobs that it adds keep being changed by others meanwhile; report it again")
 	}
-	for i := range p.answers {
+	for i := range reports {
 		n.checkHistory(&reports[i], &p.answers[i])
 	}
 	return p.answers, nil

@@ -260,7 +260,7 @@ func (u *updating) held(w *writer, l *job.Live) (changed bool, err error) {
 			return false, err
 		}
 	}
-	if u.To == TargetReady || u.Lease != nil && *u.Lease < 0 {
+	if u.To == TargetReady || u.ends() {
 		return true, w.state.Lapse(l.Seq)
 	}
 	if u.Lease != nil {
@@ -281,29 +281,44 @@ func (u *updating) end(w *writer, ref Ref, how queue.How) (changed bool, err err
 // ended is about an attempt that was given and holds the job no more, but is its
 // newest.
 func (u *updating) ended(w *writer, l *job.Live) (changed bool, err error) {
-	ref := Ref{Seq: l.Seq, Attempt: l.Attempt}
-	expired := l.Outcome == job.OutcomeLost && l.State != job.Buried
 	switch {
-	case u.To == TargetReady, u.To == TargetNone && u.Lease != nil && *u.Lease < 0:
+	case u.To == TargetReady || u.To == TargetNone && u.ends():
 		if l.State == job.Buried {
 			return true, w.state.Kick(l.Seq)
 		}
 		return false, nil
-	case expired && (u.To == TargetNone || u.To == TargetHeld) && u.Lease != nil:
-		if _, err := w.state.Rescue(ref, *u.Lease); err != nil || u.own == nil {
-			return err == nil, err
-		}
-		return true, w.state.SetData(ref, u.own)
-	case expired && u.To == TargetFailed:
-		return u.end(w, ref, queue.Failed)
-	case expired && u.To == TargetComplete:
-		return u.complete(w, l, l.GivenVersion, func() (bool, error) { return u.end(w, ref, queue.Completed) })
+	case l.Outcome == job.OutcomeLost && l.State != job.Buried:
+		return u.expired(w, l)
 	case l.State == job.Buried && l.Outcome == job.OutcomeBuried && u.To >= TargetComplete:
 		return u.failed(w, l)
 	case u.To == TargetRetry && l.Outcome == job.OutcomeReleased:
 		return false, nil // it was given back before
 	}
-	return false, job.Errorf(job.Conflict, "attempt %v is not pending: it ended (%v)", u.Attempt, cmp.Or(l.Outcome.String(), "never"))
+	return false, u.notPending(l)
+}
+
+// ends reports whether the lease is asked to end now.
+func (u *updating) ends() bool { return u.Lease != nil && *u.Lease < 0 }
+
+func (u *updating) notPending(l *job.Live) error {
+	return job.Errorf(job.Conflict, "attempt %v is not pending: it ended (%v)", u.Attempt, cmp.Or(l.Outcome.String(), "never"))
+}
+
+// expired is about an attempt whose lease has ended, and after which there was none.
+func (u *updating) expired(w *writer, l *job.Live) (changed bool, err error) {
+	ref := Ref{Seq: l.Seq, Attempt: l.Attempt}
+	switch {
+	case u.To == TargetFailed:
+		return u.end(w, ref, queue.Failed)
+	case u.To == TargetComplete:
+		return u.complete(w, l, l.GivenVersion, func() (bool, error) { return u.end(w, ref, queue.Completed) })
+	case u.To == TargetRetry || u.Lease == nil:
+		return false, u.notPending(l)
+	}
+	if _, err := w.state.Rescue(ref, max(0, *u.Lease)); err != nil || u.own == nil {
+		return err == nil, err
+	}
+	return true, w.state.SetData(ref, u.own)
 }
 
 // available changes a job that waits.
