@@ -18,12 +18,12 @@ type tuning struct {
 
 var defaultTuning = tuning{news: 1024, walks: 256, lanes: 64, listed: 1024, indexed: 50_000}
 
-// task is an entry of the agenda: a shape whose first job is to be placed, or a
+// task is an entry of the agenda: an offer whose first job is to be placed, or a
 // walk that goes on, at the position at which its turn comes. A task that is not
-// at the position its shape or walk says is out of date.
+// at the position its offer or walk says is out of date.
 type task struct {
 	at    rank
-	shape *shape
+	offer *offer
 	walk  *walker
 }
 
@@ -83,66 +83,75 @@ func (a agenda) next() rank {
 	return a[0].at
 }
 
-// everything puts a walk over all ready shapes on the agenda in place of all that
-// stands there.
+// everything puts walks over all ready shapes on the agendas.
 func (s *Scheduler) everything() {
-	if s.fresh() {
-		return
+	for _, p := range s.parties {
+		p.everything(s)
 	}
-	s.clearAgenda()
-	s.all = s.walkAll()
-	s.agenda.push(task{walk: s.all})
 }
 
-// clearAgenda takes everything off the agenda.
-func (s *Scheduler) clearAgenda() {
-	for _, t := range s.agenda {
-		if t.shape != nil {
-			t.shape.queued = false
-		} else if w := t.walk.worker; w != nil {
-			s.stop(w)
+// everything puts a walk over all ready shapes on the agenda in place of all that
+// stands there.
+func (p *party) everything(s *Scheduler) {
+	if p.fresh() {
+		return
+	}
+	p.clear()
+	p.all = s.walkAll(p)
+	p.agenda.push(task{walk: p.all})
+}
+
+// clear takes everything off the agenda.
+func (p *party) clear() {
+	for _, t := range append(p.agenda, p.spill...) {
+		if t.offer != nil {
+			t.offer.queued = false
+		} else {
+			t.walk.done = true
 		}
 	}
-	clear(s.agenda)
-	s.agenda = s.agenda[:0]
-	s.news = 0
-	s.all = nil
+	clear(p.agenda)
+	clear(p.spill)
+	clear(p.walks)
+	p.agenda, p.spill = p.agenda[:0], p.spill[:0]
+	p.news = 0
+	p.all = nil
 }
 
 // fresh reports whether a walk over everything is about to begin, so that nothing
 // need be added.
-func (s *Scheduler) fresh() bool { return s.all != nil && s.all.at == (rank{}) }
+func (p *party) fresh() bool { return p.all != nil && p.all.at == (rank{}) }
 
 // crowded counts an entry that comes from outside of a pass, and reports whether
 // it is needless, since everything is to be walked anyway.
-func (s *Scheduler) crowded() bool {
-	if s.news++; s.news > s.tune.news || len(s.agenda) > 2*len(s.shapes)+s.tune.news {
-		s.everything()
+func (p *party) crowded(s *Scheduler) bool {
+	if p.news++; p.news > s.tune.news || len(p.agenda) > 2*len(s.shapes)+s.tune.news {
+		p.everything(s)
 	}
-	return s.fresh()
+	return p.fresh()
 }
 
-// enqueue puts a shape with ready jobs on the agenda.
-func (s *Scheduler) enqueue(sh *shape) {
-	if !s.crowded() {
-		s.requeue(sh)
+// enqueue puts an offer with ready jobs on the agenda.
+func (p *party) enqueue(s *Scheduler, o *offer) {
+	if !p.crowded(s) {
+		p.agenda.queue(o)
 	}
 }
 
-// requeue is enqueue within a pass.
-func (s *Scheduler) requeue(sh *shape) {
-	sh.queued, sh.at = true, sh.rank()
-	s.agenda.push(task{at: sh.at, shape: sh})
+// queue adds an offer with ready jobs.
+func (a *agenda) queue(o *offer) {
+	o.queued, o.at = true, o.rank()
+	a.push(task{at: o.at, offer: o})
 }
 
 // add puts a walk on the agenda, at its beginning.
-func (s *Scheduler) add(w *walker) {
-	if !s.crowded() {
-		s.agenda.push(task{at: w.at, walk: w})
+func (p *party) add(s *Scheduler, w *walker) {
+	if !p.crowded(s) {
+		p.agenda.push(task{at: w.at, walk: w})
 	}
 }
 
-// wake puts a worker that may have become freer on the agenda.
+// wake puts a worker that may have become freer on the agendas.
 func (s *Scheduler) wake(w *worker) {
 	if !w.takes() {
 		return
@@ -151,26 +160,38 @@ func (s *Scheduler) wake(w *worker) {
 	for _, c := range w.classes {
 		c.reconsider(&reach)
 	}
-	if s.fresh() || w.walk != nil && w.walk.at == (rank{}) {
-		return
+	for _, p := range s.parties {
+		p.wake(s, w)
 	}
-	s.stop(w)
-	if s.walking >= s.tune.walks {
-		s.everything()
-	}
-	if s.crowded() {
-		return
-	}
-	w.walk = s.walkWorker(w)
-	s.walking++
-	s.agenda.push(task{walk: w.walk})
 }
 
-// stop takes a worker's walk off the agenda.
+func (p *party) wake(s *Scheduler, w *worker) {
+	old := p.walks[w]
+	if p.fresh() || old != nil && old.at == (rank{}) || p.commands.n == 0 && old == nil {
+		return
+	}
+	p.stop(w)
+	if len(p.walks) >= s.tune.walks {
+		p.everything(s)
+	}
+	if p.crowded(s) {
+		return
+	}
+	walk := s.walkWorker(p, w)
+	p.walks[w] = walk
+	p.agenda.push(task{walk: walk})
+}
+
+// stop takes a worker's walks off the agendas.
 func (s *Scheduler) stop(w *worker) {
-	if w.walk != nil {
-		w.walk.done = true
-		w.walk = nil
-		s.walking--
+	for _, p := range s.parties {
+		p.stop(w)
+	}
+}
+
+func (p *party) stop(w *worker) {
+	if walk := p.walks[w]; walk != nil {
+		walk.done = true
+		delete(p.walks, w)
 	}
 }

@@ -116,19 +116,20 @@ func (s *Scheduler) explainAgents(sh *shape, e *Explanation) {
 func (s *Scheduler) explainRoom(sh *shape) Cause {
 	d, c := sh.demand, sh.lane.class
 	need := d.from(s.now)
-	start := rank{place: uint64(d.vol)}
-	if firstFit(&c.free, start, &need, d, false) != nil || s.chooseReserved(sh, need) != nil {
+	start, o := rank{place: uint64(d.vol)}, sh.offers[len(sh.offers)-1]
+	full := fit{not: sh.lane.account.full()}
+	if firstFit(&c.free, start, &need, d, full) != nil || s.chooseReserved(o, need) != nil {
 		if s.cfg.Strict {
 			return CauseStrict
 		}
 		return CauseNext
 	}
 	need[colStart] = never
-	if firstFit(&c.free, start, &need, d, false) != nil {
+	if firstFit(&c.free, start, &need, d, fit{}) != nil {
 		return CauseReserved
 	}
 	need[colUntil] = never
-	if firstFit(&c.free, start, &need, d, false) != nil {
+	if firstFit(&c.free, start, &need, d, fit{}) != nil {
 		return CauseTime
 	}
 	return CauseBusy
@@ -153,27 +154,40 @@ func (s *Scheduler) lackingLabel(c *class) string {
 // countAhead counts the ready jobs of open queues that come before the job, over
 // at most maxCounted shapes.
 func (s *Scheduler) countAhead(sh *shape, it *Item) (n int64, atLeast bool) {
-	end := sh.items.rank(it).in(sh.lane.queue)
-	w := walker{order: s.orderOf(sh.lane.command), bound: func(l *lane, _ rank) (vec, bool) {
-		return anything, l == nil || l.queue.open()
-	}}
+	end := sh.items.rank(it).in(sh.lane)
 	n = int64(sh.items.ahead(it))
-	for range maxCounted {
-		o, r, ok := w.next(s)
-		if !ok || !r.less(end) {
-			return n, false
-		}
-		w.skip()
-		if o == sh {
+	for _, p := range s.partiesInTurn() {
+		if p.account != sh.lane.account && p.account.level >= sh.lane.account.level {
 			continue
 		}
-		if o.lane.queue.rank < end.queue {
-			n += int64(o.items.len())
-		} else {
-			n += int64(o.items.aheadOf(sh.items.rank(it)))
+		w := walker{order: p.orderOf(sh.lane.command), bound: openLanes, wanted: (*offer).last}
+		for seen := 0; ; seen++ {
+			o, r, ok := w.next(s)
+			if !ok || p.account == sh.lane.account && !r.less(end) {
+				break
+			}
+			if seen == maxCounted {
+				return n, true
+			}
+			w.skip()
+			if o.shape != sh {
+				n += o.aheadOf(p.account != sh.lane.account, end)
+			}
 		}
 	}
-	return n, true
+	return n, false
+}
+
+// aheadOf counts the jobs of the offer before a position, or all.
+func (o *offer) aheadOf(all bool, end rank) int64 {
+	from, within := o.lane.from(end)
+	switch {
+	case all || !within:
+		return int64(o.shape.items.len())
+	case from == rank{}:
+		return 0
+	}
+	return int64(o.shape.items.aheadOf(from))
 }
 
 // String is a sentence.

@@ -112,7 +112,7 @@ type groupLine struct {
 }
 
 func (h *groupHeap) push(sh *shape, l *line) {
-	heap.Push(h, groupLine{l.rank(l.front()).in(sh.lane.queue), sh, l})
+	heap.Push(h, groupLine{l.rank(l.front()).in(sh.lane), sh, l})
 }
 
 func (h *groupHeap) pop() groupLine { return heap.Pop(h).(groupLine) }

@@ -16,6 +16,31 @@ type hold struct {
 	pos        int     // in worker.holds
 	ends       job.Time
 	prefetched bool
+	fixed      bool // never a victim
+
+	// What it costs, see Charge: cost is what it was at paid. A charged run is in
+	// its account's runs of that level, at run; payer is the name its shape gave.
+	payer   string
+	account *account
+	charged bool
+	level   Level
+	share   float64
+	cost    Balance
+	paid    job.Time
+	run     int
+	born    uint64 // the pass that placed it
+
+	fanout *fanout
+	labels []string // those counted for the account's limits
+
+	// stopped runs were preempted, by claimant. A claimant waits for its victim's
+	// end, and is ripe when it came; item is where it was, price what it paid.
+	stopped  bool
+	claimant *hold
+	victim   *hold
+	ripe     bool
+	item     Item
+	price    Balance
 }
 
 // Hold accounts an attempt that was granted (after a reload), or changes one:
@@ -29,6 +54,9 @@ func (s *Scheduler) Hold(h Held) {
 		return
 	}
 	if old != nil {
+		if h.Charge == (Charge{}) {
+			h.Charge, _ = s.Charge(h.Seq)
+		}
 		s.Release(h.Seq)
 	}
 	sh := s.shapes[h.Shape]
@@ -39,7 +67,14 @@ func (s *Scheduler) Hold(h Held) {
 	if h.Worker != 0 {
 		w = s.workerOf(h.Worker)
 	}
-	s.hold(sh, w, &h)
+	s.resume(s.hold(sh, w, &h), h.Charge)
+	if victim := s.held[h.Victim]; victim != nil && victim.worker == w {
+		o := s.held[h.Seq]
+		s.uncharge(victim)
+		s.untally(victim)
+		victim.stopped = true
+		o.claim(victim, h.Item)
+	}
 }
 
 // is reports whether the attempt is of that shape on that worker.
@@ -53,6 +88,8 @@ func (o *hold) is(h *Held) bool {
 // update changes start and kind of an attempt.
 func (s *Scheduler) update(o *hold, h *Held) {
 	o.ends = o.demand.ends(h.Since)
+	o.unclaim()
+	o.ripe = false
 	w := o.worker
 	if w == nil {
 		return
@@ -61,8 +98,10 @@ func (s *Scheduler) update(o *hold, h *Held) {
 		o.prefetched = h.Prefetched
 		if h.Prefetched {
 			w.backlog++
+			s.uncharge(o)
 		} else {
 			w.backlog--
+			s.charge(o)
 		}
 		s.refileWorker(w)
 		s.wake(w)
@@ -70,15 +109,17 @@ func (s *Scheduler) update(o *hold, h *Held) {
 	s.replan(w)
 }
 
-func (s *Scheduler) hold(sh *shape, w *worker, h *Held) {
+func (s *Scheduler) hold(sh *shape, w *worker, h *Held) *hold {
 	o := &hold{
 		seq: h.Seq, shape: sh.id, queue: sh.lane.queue, demand: sh.demand, worker: w,
-		ends: sh.demand.ends(h.Since), prefetched: h.Prefetched,
+		ends: sh.demand.ends(h.Since), prefetched: h.Prefetched, fixed: sh.fixed,
+		payer: sh.account, account: sh.lane.account,
 	}
 	s.held[h.Seq] = o
 	s.count(o.queue, 1)
+	s.tally(o, sh)
 	if w == nil {
-		return
+		return o
 	}
 	o.pos = len(w.holds)
 	w.holds = append(w.holds, o)
@@ -88,15 +129,26 @@ func (s *Scheduler) hold(sh *shape, w *worker, h *Held) {
 	}
 	s.refileWorker(w)
 	s.replan(w)
+	return o
 }
 
-// Release ends the account of an attempt; false if it was not held.
+// Release ends the account of an attempt; false if it was not held. A job that
+// waited for its end is placed by the next Pass.
 func (s *Scheduler) Release(seq job.Seq) bool {
 	o := s.held[seq]
 	if o == nil {
 		return false
 	}
 	delete(s.held, seq)
+	if c := o.claimant; c != nil {
+		c.unclaim()
+		c.ripe = true
+		s.ripe = append(s.ripe, c)
+	}
+	o.unclaim()
+	s.uncharge(o)
+	s.untally(o)
+	s.discardAccount(o.account)
 	s.count(o.queue, -1)
 	s.discard(o.queue)
 	w := o.worker

@@ -196,7 +196,8 @@ func (m *model) choose(order []modelJob, j modelJob) (best job.WorkerID, prefetc
 	for _, id := range m.agents() {
 		w, free := m.workers[id], m.free(id)
 		if sh.Labels.SubsetOf(w.Labels) && fits(sh.Needs, free) && m.inTime(sh, w) && m.allowed(order, j, id) &&
-			(best == 0 || sizeOf(free) < sizeOf(m.free(best))) {
+			(best == 0 || cmp.Or(cmp.Compare(sizeOf(free), sizeOf(m.free(best))),
+				cmp.Compare(len(w.Labels.Sorted()), len(m.workers[best].Labels.Sorted()))) < 0) {
 			best = id
 		}
 	}
@@ -227,7 +228,7 @@ func (m *model) grant(j modelJob, worker job.WorkerID, prefetched bool) Placemen
 	delete(m.ready, j.Seq)
 	delete(m.waiting, j.shape)
 	m.cancel(j.shape)
-	return Placement{Seq: j.Seq, Shape: j.shape, Worker: worker, Prefetched: prefetched}
+	return Placement{Seq: j.Seq, Shape: j.shape, Worker: worker, Prefetched: prefetched, Level: Free}
 }
 
 func (m *model) feasible(sh job.Shape) bool {

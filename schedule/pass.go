@@ -6,10 +6,11 @@ import "github.com/muster-queue/muster/job"
 // more fits or about max units of work (a job placed, a shape tried, an agent
 // looked at for a reservation) are done; then more is true and it wants to be
 // called again. It looks only at what changed since the last pass. The slice is
-// valid until the next call.
+// valid until the next call. What else it did tell Preemptions and Moves.
 func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) {
 	s.begin(now)
-	s.budget, s.news = max, 0
+	s.budget = max
+	s.open()
 	if s.cfg.Strict {
 		more = s.passStrict()
 		return s.placed, more
@@ -19,196 +20,234 @@ func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) 
 		if s.budget <= 0 || !s.plan() {
 			return s.placed, true
 		}
-		if len(s.agenda) == 0 {
+		if s.next().party == nil {
+			s.underway = false
 			return s.placed, false
 		}
 	}
 }
 
-// begin starts a pass or a pull.
+// begin starts a call of Pass or Pull.
 func (s *Scheduler) begin(now job.Time) {
-	s.now = max(s.now, now)
-	s.placed = s.placed[:0]
+	s.Advance(now)
+	s.placed, s.preempted, s.moves = s.placed[:0], s.preempted[:0], s.moves[:0]
+	s.assess()
 	s.dropGroups()
 	s.reviseStarts()
 }
 
-// work serves the agenda.
+// open begins a pass, unless one is under way.
+func (s *Scheduler) open() {
+	for _, p := range s.parties {
+		p.news = 0
+	}
+	if s.underway {
+		return
+	}
+	s.underway = true
+	s.passes++
+	s.stage = Free
+	if s.fair {
+		s.stage = 0
+	}
+	s.settleClaims()
+}
+
+// work serves the agendas, level by level.
 func (s *Scheduler) work() {
-	for s.budget > 0 && len(s.agenda) > 0 {
-		if sh := s.candidate(s.agenda.pop()); sh != nil {
-			s.serve(sh)
+	for s.budget > 0 {
+		b := s.next()
+		switch {
+		case s.stage < Free && (b.party == nil || b.level > s.stage):
+			s.endLevel()
+		case b.party == nil:
+			return
+		default:
+			s.try(b.party, b.agenda)
 		}
 	}
 }
 
-// candidate is the shape to try for a task, nil if the task is out of date or
+// try serves the next task of an agenda.
+func (s *Scheduler) try(p *party, a *agenda) {
+	o := s.candidate(p, a, a.pop())
+	if o == nil {
+		return
+	}
+	if a != &p.spill && s.throttled(o.shape) {
+		s.budget--
+		p.spill.queue(o)
+		return
+	}
+	s.serve(o, a)
+}
+
+// candidate is the offer to try for a task, nil if the task is out of date or
 // turned out to belong later.
-func (s *Scheduler) candidate(t task) *shape {
+func (s *Scheduler) candidate(p *party, a *agenda, t task) *offer {
 	if t.walk != nil {
-		return s.stroll(t)
+		return s.stroll(p, a, t)
 	}
-	sh := t.shape
-	if !sh.queued || sh.at != t.at {
+	o := t.offer
+	if !o.queued || o.at != t.at {
 		return nil
 	}
-	if sh.items.len() > 0 && sh.rank() != t.at {
-		s.requeue(sh)
+	if o.shape.items.len() > 0 && o.rank() != t.at {
+		a.queue(o)
 		return nil
 	}
-	sh.queued = false
-	return sh
+	o.queued = false
+	return o
 }
 
 // stroll takes a walk one step further.
-func (s *Scheduler) stroll(t task) *shape {
+func (s *Scheduler) stroll(p *party, a *agenda, t task) *offer {
 	w := t.walk
 	if w.done || w.at != t.at {
 		return nil
 	}
 	s.budget--
-	sh, r, ok := w.next(s)
+	o, r, ok := w.next(s)
 	if !ok {
-		s.finish(w)
+		p.finish(w)
 		return nil
 	}
-	if s.agenda.next().less(r) {
+	if a.next().less(r) || len(s.parties) > 1 && (r.queue != t.at.queue || r.sweep() != t.at.sweep()) {
 		w.at = r
-		s.agenda.push(task{at: r, walk: w})
+		a.push(task{at: r, walk: w})
 		return nil
 	}
 	w.skip()
 	w.at = r.after()
-	s.agenda.push(task{at: w.at, walk: w})
-	return sh
+	a.push(task{at: w.at, walk: w})
+	return o
 }
 
 // finish ends a walk that has come to the end.
-func (s *Scheduler) finish(w *walker) {
+func (p *party) finish(w *walker) {
 	w.done = true
-	if w.worker != nil {
-		s.stop(w.worker)
+	if w.worker != nil && p.walks[w.worker] == w {
+		delete(p.walks, w.worker)
 	}
-	if w == s.all {
-		s.all = nil
+	if w == p.all {
+		p.all = nil
 	}
 }
 
-// serve places jobs of a shape as long as it is its turn and they fit.
-func (s *Scheduler) serve(sh *shape) {
+// serve places jobs of an offer as long as it is its turn and they fit.
+func (s *Scheduler) serve(o *offer, a *agenda) {
+	sh := o.shape
 	for {
 		s.budget--
 		if sh.items.len() == 0 {
 			return
 		}
-		if !sh.lane.queue.open() || !s.place(sh) {
-			s.refile(sh)
+		if !sh.lane.queue.open() || !s.place(o) {
+			s.refile(o)
 			return
 		}
-		if sh.items.len() > 0 && (s.budget <= 0 || s.agenda.next().less(sh.rank())) {
-			s.requeue(sh)
+		if sh.items.len() > 0 && (s.budget <= 0 || len(s.parties) > 1 || a.next().less(o.rank())) {
+			a.queue(o)
 			return
 		}
 	}
 }
 
 // place gives the first job of the shape to the best worker, if there is one.
-func (s *Scheduler) place(sh *shape) bool {
-	w, prefetched := s.choose(sh)
+func (s *Scheduler) place(o *offer) bool {
+	w, prefetched := s.choose(o)
 	if w == nil {
 		return false
 	}
-	it := sh.items.pop()
-	s.grant(sh, it, w, w.id, prefetched)
+	it := o.shape.items.pop()
+	s.grant(o.shape, it, w, w.id, prefetched)
 	return true
 }
 
 // grant accounts a job that was taken out of its shape for the worker.
 func (s *Scheduler) grant(sh *shape, it Item, w *worker, id job.WorkerID, prefetched bool) {
-	s.placed = append(s.placed, Placement{Seq: it.Seq, Shape: sh.id, Worker: id, Prefetched: prefetched})
-	s.hold(sh, w, &Held{Seq: it.Seq, Shape: sh.id, Worker: id, Since: s.now, Prefetched: prefetched})
+	level := s.levelOf(sh)
+	s.placed = append(s.placed, Placement{Seq: it.Seq, Shape: sh.id, Worker: id, Prefetched: prefetched, Level: level})
+	h := s.hold(sh, w, &Held{Seq: it.Seq, Shape: sh.id, Worker: id, Since: s.now, Prefetched: prefetched})
+	s.pay(h, level, Balance{})
+	s.served(sh)
 	sh.waiting = 0
 	s.cancelReservation(sh)
 	s.taken(sh, &it)
 }
 
+// served notes whose turn it was.
+func (s *Scheduler) served(sh *shape) {
+	s.serves++
+	sh.lane.account.served = s.serves
+	if sh.lane.party.queue != nil {
+		sh.lane.queue.served = s.serves
+	}
+}
+
 // choose finds the worker for the shape's first job: the one with the least free
 // that it fits into; if there is none, the least loaded one that may be given
 // jobs beyond what it has free.
-func (s *Scheduler) choose(sh *shape) (w *worker, prefetched bool) {
-	d, c := sh.demand, sh.lane.class
+func (s *Scheduler) choose(o *offer) (w *worker, prefetched bool) {
+	d, c := o.shape.demand, o.lane.class
 	need := d.from(s.now)
-	best := s.chooseReserved(sh, need)
+	best := s.chooseReserved(o, need)
 	if c.refuses(d) {
 		return best, false
 	}
-	if w := firstFit(&c.free, rank{place: uint64(d.vol)}, &need, d, false); w != nil && (best == nil || w.key.less(best.key)) {
+	full := o.lane.account.full()
+	if w := firstFit(&c.free, rank{place: uint64(d.vol)}, &need, d, fit{not: full}); w != nil && (best == nil || w.key.less(best.key)) {
 		best = w
 	}
 	if best != nil {
 		return best, false
 	}
-	if w := firstFit(&c.spare, rank{}, &need, d, true); w != nil {
+	if w := firstFit(&c.spare, rank{}, &need, d, fit{whole: true, not: full}); w != nil {
 		return w, true
 	}
-	c.refuse(d)
+	if full == nil {
+		c.refuse(d)
+	}
 	return nil, false
 }
 
 // chooseReserved finds the best worker among those with a reservation that does
 // not hold back the shape.
-func (s *Scheduler) chooseReserved(sh *shape, need vec) *worker {
+func (s *Scheduler) chooseReserved(o *offer, need vec) *worker {
 	var best *worker
 	need[colStart] = never
 	for _, r := range s.reservations {
 		w := r.worker
-		if (best == nil || w.key.less(best.key)) && sh.outranks(r) && w.in(sh.lane.class) &&
-			w.vec.covers(&need) && sh.demand.restFit(&w.free) {
+		if (best == nil || w.key.less(best.key)) && o.shape.outranks(r) && w.in(o.lane.class) &&
+			w.vec.covers(&need) && o.shape.demand.restFit(&w.free) && !o.lane.account.atLimit(w) {
 			best = w
 		}
 	}
 	return best
 }
 
+// fit is how firstFit looks at workers: at what they have in all instead of what
+// is free, and passing over those that are not wanted.
+type fit struct {
+	whole bool
+	not   func(*worker) bool
+}
+
 // firstFit is the first worker of an index that has what the demand needs, also
-// of the resources without a column, free or (with whole) in all.
-func firstFit(x *index[*worker], from rank, need *vec, d *demand, whole bool) *worker {
+// of the resources without a column.
+func firstFit(x *index[*worker], from rank, need *vec, d *demand, f fit) *worker {
 	var wanted func(*worker) bool
-	if len(d.rest) > 0 {
+	if len(d.rest) > 0 || f.not != nil {
 		wanted = func(w *worker) bool {
-			if whole {
-				return d.restFit(&w.capacity)
+			room := &w.free
+			if f.whole {
+				room = &w.capacity
 			}
-			return d.restFit(&w.free)
+			return d.restFit(room) && (f.not == nil || !f.not(w))
 		}
 	}
 	_, w, _ := x.first(from, need, wanted)
 	return w
-}
-
-// passStrict serves from the front until the first job that does not fit now but
-// could. It goes on where the last call stopped unless something changed.
-func (s *Scheduler) passStrict() (more bool) {
-	if s.front == nil || len(s.agenda) > 0 {
-		s.clearAgenda()
-		s.front = &walker{order: &s.commands, bound: s.roomOf}
-	}
-	for ; s.budget > 0; s.budget-- {
-		sh, _, ok := s.front.next(s)
-		switch {
-		case !ok:
-			s.front = nil
-			return false
-		case !sh.suits():
-			s.front.skip()
-		case !s.place(sh):
-			s.front = nil
-			return false
-		default:
-			s.settle(sh)
-		}
-	}
-	return true
 }
 
 // roomOf is the most that any agent of the lane's class has in all.

@@ -15,6 +15,9 @@ type pull struct {
 	shapes map[job.ShapeID]bool
 	kinds  map[job.KindID]bool
 	queues map[job.QueueID]bool
+	// spilling: those are served now whose accounts do not pay for more alike;
+	// spilled is whether there are any.
+	spilling, spilled bool
 	// stopped: in strict mode, a job that does not fit holds up the rest.
 	stopped bool
 }
@@ -34,13 +37,21 @@ func (s *Scheduler) Pull(now job.Time, req Pull) (placed []Placement, more bool)
 		if !s.indexGroups() {
 			return nil, true
 		}
-		p.byGroup()
+		p.serve(p.byGroup)
 	case len(req.Shapes) > 0:
-		p.list(req.Shapes)
+		p.serve(func() { p.list(req.Shapes) })
 	default:
-		p.byOrder()
+		p.serve(p.byOrder)
 	}
 	return s.placed, false
+}
+
+// serve serves what is paid for, then what is not though others of the account are.
+func (p *pull) serve(what func()) {
+	if what(); p.spilled && !p.enough() {
+		p.spilling = true
+		what()
+	}
 }
 
 func (s *Scheduler) newPull(req Pull) *pull {
@@ -70,13 +81,20 @@ func (p *pull) wantsLane(l *lane) bool {
 		return false
 	}
 	if p.worker == nil {
-		return len(l.class.labels) == 0
+		return len(l.class.labels) == 0 && !l.account.barred()
 	}
-	return l.class.accepts(p.worker)
+	return l.class.accepts(p.worker) && !l.account.barred()
 }
 
 // wants reports whether the request's filters let the shape pass.
 func (p *pull) wants(sh *shape) bool {
+	if throttled := p.throttled(sh); throttled != p.spilling {
+		p.spilled = p.spilled || throttled
+		return false
+	}
+	if !p.mayRun(sh) || p.worker != nil && sh.lane.account.atLimit(p.worker) {
+		return false
+	}
 	return (p.kinds == nil || p.kinds[sh.kind]) && (p.shapes == nil || p.shapes[sh.id])
 }
 
@@ -102,8 +120,8 @@ func (p *pull) fits(sh *shape) bool {
 	return reach.covers(&need) && sh.demand.restFit(&p.worker.free)
 }
 
-// bound is the most a job may need, for a walk.
-func (p *pull) bound(l *lane, from rank) (vec, bool) {
+// bound is the most a job of the party may need, for a walk.
+func (p *pull) bound(of *party, l *lane, from rank) (vec, bool) {
 	if l != nil && !p.wantsLane(l) {
 		return vec{}, false
 	}
@@ -113,7 +131,7 @@ func (p *pull) bound(l *lane, from rank) (vec, bool) {
 		if p.worker.until != 0 {
 			b[colUntil] = int64(p.worker.until)
 		}
-		if r := p.worker.reserved; r != nil && r.shape.before(from) {
+		if r := p.worker.reserved; r != nil && r.holdsBack(of, from) {
 			b[colStart] = int64(r.start)
 		}
 	}
@@ -166,58 +184,88 @@ func (p *pull) byOrder() {
 			return
 		}
 	}
-	var merged agenda
-	for _, w := range p.walks() {
-		merged.push(task{walk: w})
-	}
-	for len(merged) > 0 && !p.enough() {
-		w := merged.pop().walk
-		sh, r, ok := w.next(p.Scheduler)
+	merged := p.walks()
+	for !p.enough() {
+		b := p.next(merged)
+		if b.party == nil {
+			return
+		}
+		w := b.agenda.pop().walk
+		o, r, ok := w.next(p.Scheduler)
 		switch {
 		case !ok:
 			continue
-		case merged.next().less(r):
-			merged.push(task{at: r, walk: w})
+		case b.agenda.next().less(r) || len(merged) > 1 && (r.queue != w.at.queue || r.sweep() != w.at.sweep()):
+			w.at = r
+			b.agenda.push(task{at: r, walk: w})
 			continue
-		case !p.wants(sh):
+		case !p.wants(o.shape):
 			w.skip()
-		case p.fits(sh):
-			p.give(sh, sh.items.pop())
+		case p.fits(o.shape):
+			p.give(o.shape, o.shape.items.pop())
 		default:
-			p.stopped = p.blocks(sh)
+			p.stopped = p.blocks(o.shape)
 			w.skip()
 		}
-		merged.push(task{at: r, walk: w})
+		w.at = r
+		b.agenda.push(task{at: r, walk: w})
 	}
 }
 
-// walks are the walks that together meet what was asked for.
-func (p *pull) walks() []*walker {
-	bound := p.bound
-	if p.cfg.Strict { // what does not fit must be met too
-		bound = func(l *lane, _ rank) (vec, bool) { return anything, l == nil || p.wantsLane(l) }
+// next is the bid to be served next.
+func (p *pull) next(merged map[*party]*agenda) bid {
+	p.bids = p.bids[:0]
+	for of, a := range merged {
+		if len(*a) > 0 {
+			b := bid{party: of, agenda: a, level: of.account.level, sweep: (*a)[0].at.sweep()}
+			p.bids = append(p.bids, b)
+		}
+	}
+	return best(p.bids)
+}
+
+// walks are the walks that together meet what was asked for, by party.
+func (p *pull) walks() map[*party]*agenda {
+	merged := map[*party]*agenda{}
+	add := func(of *party, w *walker) {
+		if merged[of] == nil {
+			merged[of] = &agenda{}
+		}
+		w.bound = func(l *lane, from rank) (vec, bool) { return p.bound(of, l, from) }
+		if p.cfg.Strict { // what does not fit must be met too
+			w.bound = func(l *lane, _ rank) (vec, bool) { return anything, l == nil || p.wantsLane(l) }
+		}
+		merged[of].push(task{walk: w})
 	}
 	if p.queues != nil {
-		w := &walker{bound: bound}
+		walks := map[*party]*walker{}
 		for id := range p.queues {
 			if q := p.Scheduler.queues[id]; q != nil {
 				for _, l := range q.lanes {
-					if l.listed {
-						w.enter(l, rank{}.in(q))
+					if !l.listed {
+						continue
 					}
+					if walks[l.party] == nil {
+						walks[l.party] = &walker{}
+					}
+					walks[l.party].enter(l, rank{}.in(l))
 				}
 			}
 		}
-		return []*walker{w}
+		for of, w := range walks {
+			add(of, w)
+		}
+		return merged
 	}
-	var walks []*walker
-	if p.Command {
-		walks = append(walks, &walker{order: &p.commands, bound: bound, suits: p.wantsLane})
+	for _, of := range p.parties {
+		if p.Command {
+			add(of, &walker{order: &of.commands, suits: p.wantsLane})
+		}
+		if p.Data {
+			add(of, &walker{order: &of.data, suits: p.wantsLane})
+		}
 	}
-	if p.Data {
-		walks = append(walks, &walker{order: &p.data, bound: bound, suits: p.wantsLane})
-	}
-	return walks
+	return merged
 }
 
 // list serves the shapes of a list in their order.
@@ -244,13 +292,13 @@ func (p *pull) listKinds() {
 // enter adds a shape to a list if it may be served.
 func (p *pull) enter(merged *agenda, sh *shape) {
 	if sh.items.len() > 0 && p.wantsLane(sh.lane) && p.wants(sh) {
-		merged.push(task{at: sh.rank(), shape: sh})
+		merged.push(task{at: sh.rank(), offer: sh.offers[len(sh.offers)-1]})
 	}
 }
 
 func (p *pull) serveList(merged agenda) {
 	for len(merged) > 0 && !p.enough() {
-		sh := merged.pop().shape
+		sh := merged.pop().offer.shape
 		switch {
 		case !p.wantsLane(sh.lane): // its queue has enough by now
 		case p.fits(sh):

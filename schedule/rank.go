@@ -10,6 +10,7 @@ import (
 type rank struct {
 	queue    uint64 // from the queue's priority; zero inside a lane
 	priority uint64 // from the job's priority
+	grade    uint64 // of its lane; zero inside a lane
 	place    uint64
 	key      string // of a job in a queue that is ordered by key; its place is zero
 	seq      uint64
@@ -19,7 +20,7 @@ type rank struct {
 }
 
 // lastRank is behind every job.
-var lastRank = rank{queue: math.MaxUint64, priority: math.MaxUint64, place: math.MaxUint64, seq: math.MaxUint64, owner: math.MaxUint64}
+var lastRank = rank{queue: math.MaxUint64, priority: math.MaxUint64, grade: math.MaxUint64, place: math.MaxUint64, seq: math.MaxUint64, owner: math.MaxUint64}
 
 // less reports whether r comes before o.
 func (r rank) less(o rank) bool {
@@ -28,6 +29,8 @@ func (r rank) less(o rank) bool {
 		return r.queue < o.queue
 	case r.priority != o.priority:
 		return r.priority < o.priority
+	case r.grade != o.grade:
+		return r.grade < o.grade
 	case r.place != o.place:
 		return r.place < o.place
 	case r.key != o.key:
@@ -47,8 +50,8 @@ func (r rank) after() rank {
 }
 
 // in is the rank r, of a job in its lane, in the whole order of service.
-func (r rank) in(q *queue) rank {
-	r.queue = q.rank
+func (r rank) in(l *lane) rank {
+	r.queue, r.grade = l.queue.rank, l.grade
 	return r
 }
 

@@ -460,8 +460,10 @@ func (w *twin) checkIndexes(t *rapid.T) {
 		}
 	}
 	for _, sh := range w.s.shapes {
-		if sh.listed != (sh.items.len() > 0) || sh.listed && (sh.head().less(sh.key) || !sh.stale && sh.head() != sh.key) {
-			t.Fatalf("shape %d is not filed where its first job is", sh.id)
+		for _, o := range sh.offers {
+			if o.listed != (sh.items.len() > 0) || o.listed && (o.head().less(o.key) || !o.stale && o.head() != o.key) {
+				t.Fatalf("shape %d is not filed where its first job is", sh.id)
+			}
 		}
 	}
 	for _, c := range w.s.classes {

@@ -20,22 +20,51 @@ type Requirement struct {
 // for at most max shapes.
 func (s *Scheduler) Requirements(max int) []Requirement {
 	var list []Requirement
-	w := walker{order: &s.commands, bound: func(l *lane, _ rank) (vec, bool) {
-		return anything, l == nil || l.queue.open()
-	}}
-	for len(list) < max {
-		sh, _, ok := w.next(s)
-		if !ok {
-			break
+	for _, p := range s.partiesInTurn() {
+		w := walker{order: &p.commands, bound: openLanes, wanted: (*offer).last}
+		for len(list) < max {
+			o, _, ok := w.next(s)
+			if !ok {
+				break
+			}
+			w.skip()
+			sh := o.shape
+			n := int64(sh.items.len())
+			if q := sh.lane.queue; q.MaxRunning > 0 {
+				n = min(n, q.MaxRunning-q.running)
+			}
+			list = append(list, Requirement{
+				Shape: sh.id, Labels: slices.Clone(sh.labels), Min: sh.demand.resources(), Jobs: n,
+			})
 		}
-		w.skip()
-		n := int64(sh.items.len())
-		if q := sh.lane.queue; q.MaxRunning > 0 {
-			n = min(n, q.MaxRunning-q.running)
+	}
+	return list
+}
+
+// openLanes is a bound that lets everything pass of queues that are open.
+func openLanes(l *lane, _ rank) (vec, bool) { return anything, l == nil || l.queue.open() }
+
+// partiesInTurn are the parties whose jobs may run, in the order in which their
+// accounts would be served.
+func (s *Scheduler) partiesInTurn() []*party {
+	s.bids = s.bids[:0]
+	for _, p := range s.parties {
+		if !p.account.barred() {
+			s.bids = append(s.bids, bid{party: p, level: p.account.level})
 		}
-		list = append(list, Requirement{
-			Shape: sh.id, Labels: slices.Clone(sh.lane.class.labels), Min: sh.demand.resources(), Jobs: n,
-		})
+	}
+	slices.SortStableFunc(s.bids, func(a, b bid) int {
+		switch {
+		case a.less(&b):
+			return -1
+		case b.less(&a):
+			return 1
+		}
+		return 0
+	})
+	list := make([]*party, len(s.bids))
+	for i := range s.bids {
+		list[i] = s.bids[i].party
 	}
 	return list
 }

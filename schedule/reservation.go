@@ -181,25 +181,26 @@ func (s *Scheduler) maxReservations() int {
 }
 
 // heads are the first shapes in the order of service that some agent is large
-// enough for, as many as there may be reservations.
+// enough for, as many as there may be reservations: of each account in turn one.
 func (s *Scheduler) heads() []*shape {
 	s.headList = s.headList[:0]
 	if s.cfg.MaxReservations <= 0 {
 		return nil
 	}
-	w := walker{order: &s.commands, bound: s.roomOf}
-	for range maxHeadsSeen {
-		sh, _, ok := w.next(s)
-		if !ok {
-			break
-		}
-		if sh.suits() {
-			s.headList = append(s.headList, sh)
-			if len(s.headList) == s.cfg.MaxReservations {
-				break
-			}
+	var walks []*walker
+	for _, p := range s.partiesInTurn() {
+		walks = append(walks, &walker{order: &p.commands, bound: s.roomOf, wanted: (*offer).last})
+	}
+	for seen := 0; len(walks) > 0 && seen < maxHeadsSeen && len(s.headList) < s.cfg.MaxReservations; seen++ {
+		w := walks[0]
+		o, _, ok := w.next(s)
+		if walks = walks[1:]; !ok {
+			continue
 		}
 		w.skip()
+		if walks = append(walks, w); o.shape.suits() && s.mayRun(o.shape) {
+			s.headList = append(s.headList, o.shape)
+		}
 	}
 	return s.headList
 }

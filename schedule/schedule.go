@@ -35,6 +35,13 @@ type Config struct {
 	Strict bool
 	// GroupIdle is how long the index by group is kept after its last use (60 s).
 	GroupIdle time.Duration
+	// NoPreemption: running jobs are left alone.
+	NoPreemption bool
+	// Recheck is how long an account that could preempt nobody waits before that is
+	// tried again though nothing happened; quota changes with time (1 s).
+	Recheck time.Duration
+	// Seed decides between accounts of which nothing else tells who comes first.
+	Seed uint64
 	// Key is the key that the place of a job stands for, in queues that are
 	// ordered by key. It is asked for jobs that are ready, and while a Remove of
 	// one is done.
@@ -54,15 +61,22 @@ type Scheduler struct {
 	held    map[job.Seq]*hold
 	ready   int64
 
+	// Who pays: accounts by name, and everyone, who does as long as none is known.
+	// fair is whether any is.
+	accounts    map[string]*account
+	numAccounts int
+	everyone    *account
+	fair        bool
+	parties     []*party
+	byParty     map[partyKey]*party
+
 	lanes       map[laneKey]*lane
 	numLanes    uint64 // ever made
-	serves      uint64 // of queues, see Served
+	serves      uint64 // of queues and accounts, see Served
 	classes     map[string]*class
 	anyone      *class // the agents, whatever their labels
 	freeNumbers []int  // of classes that are gone
 	agents      []*worker
-	// The lanes with ready jobs of open queues, in the order of service.
-	commands, data index[*lane]
 	// kinds has the shapes with ready jobs by requirement group.
 	kinds map[job.KindID]map[*shape]struct{}
 	// slots numbers the shapes densely.
@@ -70,11 +84,14 @@ type Scheduler struct {
 	freeSlots []int
 	groups    *groupIndex
 
-	agenda  agenda
-	all     *walker // the walk over everything, if one is under way
-	walking int     // workers being walked for
-	front   *walker // of a pass in strict mode that was not finished
-	news    int     // entries since the last pass
+	// The pass under way: its number, the level that is being served, and the
+	// search for victims there. front is whether one is, in strict mode.
+	underway bool
+	front    bool
+	passes   uint64
+	stage    Level
+	hunt     *hunt
+	ripe     []*hold // claims whose victims ended
 
 	reservations []*reservation
 	search       *search
@@ -87,10 +104,14 @@ type Scheduler struct {
 	unchecked []*shape
 
 	// Of the call under way, and kept to save memory.
-	budget   int
-	placed   []Placement
-	headList []*shape
-	ending   []*hold
+	budget    int
+	placed    []Placement
+	preempted []Preemption
+	moves     []Move
+	headList  []*shape
+	ending    []*hold
+	bids      []bid
+	turns     []*account
 }
 
 // New makes a scheduler that knows nothing yet.
@@ -99,17 +120,21 @@ func New(cfg Config) *Scheduler {
 	cfg.MaxReservations = cmp.Or(cfg.MaxReservations, 5)
 	cfg.ReservedShare = cmp.Or(cfg.ReservedShare, 0.10)
 	cfg.GroupIdle = cmp.Or(cfg.GroupIdle, time.Minute)
+	cfg.Recheck = cmp.Or(cfg.Recheck, time.Second)
 	s := &Scheduler{
-		cfg:     cfg,
-		tune:    defaultTuning,
-		queues:  map[job.QueueID]*queue{},
-		shapes:  map[job.ShapeID]*shape{},
-		workers: map[job.WorkerID]*worker{},
-		held:    map[job.Seq]*hold{},
-		lanes:   map[laneKey]*lane{},
-		classes: map[string]*class{},
-		kinds:   map[job.KindID]map[*shape]struct{}{},
-		sweep:   1,
+		cfg:      cfg,
+		tune:     defaultTuning,
+		queues:   map[job.QueueID]*queue{},
+		shapes:   map[job.ShapeID]*shape{},
+		workers:  map[job.WorkerID]*worker{},
+		held:     map[job.Seq]*hold{},
+		accounts: map[string]*account{},
+		byParty:  map[partyKey]*party{},
+		everyone: newAccount("", cfg.Seed),
+		lanes:    map[laneKey]*lane{},
+		classes:  map[string]*class{},
+		kinds:    map[job.KindID]map[*shape]struct{}{},
+		sweep:    1,
 	}
 	s.anyone = s.classOf(nil)
 	return s
@@ -164,8 +189,15 @@ type Held struct {
 	// Since is when it started (or was granted); with the shape's time bound it
 	// tells when its resources will be free again.
 	Since job.Time
-	// Prefetched: it counts as running for its queue, but occupies nothing yet.
+	// Prefetched: it counts as running for its queue, but occupies nothing yet and
+	// costs nothing.
 	Prefetched bool
+	// Charge is what it costs, as it was stored; kept when zero and it is held.
+	Charge Charge
+	// Victim is the job for whose end it waits, see Preemption, and Item where it
+	// is ready should that place be lost. The victim is held already.
+	Victim job.Seq
+	Item   Item
 }
 
 // Placement is a decision: the job left the ready set and is held by the worker.
@@ -179,6 +211,8 @@ type Placement struct {
 	// what it prefetched in the order it got it, or a large job waits for ever
 	// behind small ones that came later.
 	Prefetched bool
+	// Level is the level of quota that it runs at.
+	Level Level
 }
 
 // Pull is a worker's request for jobs. Empty filters let everything pass.

@@ -242,8 +242,8 @@ func TestPrefetch(t *testing.T) {
 	}
 	placed, _ := s.Pass(at(0), math.MaxInt)
 	want := []Placement{
-		{Seq: 1, Shape: 1, Worker: 1}, {Seq: 2, Shape: 1, Worker: 2},
-		{Seq: 3, Shape: 1, Worker: 1, Prefetched: true}, {Seq: 4, Shape: 1, Worker: 1, Prefetched: true},
+		{Seq: 1, Shape: 1, Worker: 1, Level: Free}, {Seq: 2, Shape: 1, Worker: 2, Level: Free},
+		{Seq: 3, Shape: 1, Worker: 1, Prefetched: true, Level: Free}, {Seq: 4, Shape: 1, Worker: 1, Prefetched: true, Level: Free},
 	}
 	if d := cmp.Diff(want, placed); d != "" {
 		t.Fatalf("(-want +got):\n%s", d)

@@ -24,7 +24,7 @@ type walker struct {
 	// suits, if not nil, says which lanes to open at all.
 	suits func(*lane) bool
 	// wanted, if not nil, says which shapes to stop at.
-	wanted func(*shape) bool
+	wanted func(*offer) bool
 }
 
 // station is where a walk stands in a lane.
@@ -33,21 +33,21 @@ type station struct {
 	lane *lane
 }
 
-// next gives the next shape and its position, without going beyond it.
-func (w *walker) next(s *Scheduler) (*shape, rank, bool) {
+// next gives the next offer and its position, without going beyond it.
+func (w *walker) next(s *Scheduler) (*offer, rank, bool) {
 	for {
 		w.openLanes(s)
 		if len(w.open) == 0 {
 			return nil, rank{}, false
 		}
 		top := &w.open[0]
-		sh, r, ok := w.in(s, top)
+		o, r, ok := w.in(s, top)
 		if !ok {
 			w.close()
 			continue
 		}
 		if top.at == r {
-			return sh, r, true
+			return o, r, true
 		}
 		top.at = r
 		w.sink()
@@ -99,7 +99,7 @@ func (w *walker) openLanes(s *Scheduler) {
 }
 
 // in finds the first shape of a lane from the station on.
-func (w *walker) in(s *Scheduler, st *station) (*shape, rank, bool) {
+func (w *walker) in(s *Scheduler, st *station) (*offer, rank, bool) {
 	l := st.lane
 	from, ok := l.from(st.at)
 	if !ok || l.shapes.n == 0 {
@@ -111,15 +111,15 @@ func (w *walker) in(s *Scheduler, st *station) (*shape, rank, bool) {
 	}
 	q := bound.negated()
 	for {
-		r, sh, ok := l.shapes.first(from, &q, w.wanted)
+		r, o, ok := l.shapes.first(from, &q, w.wanted)
 		if !ok {
 			return nil, rank{}, false
 		}
-		if !sh.stale || sh.head() == r {
-			return sh, r.in(l.queue), true
+		if !o.stale || o.head() == r {
+			return o, r.in(l), true
 		}
 		s.budget--
-		s.refile(sh)
+		s.refile(o)
 	}
 }
 
@@ -161,21 +161,21 @@ func (w *walker) sink() {
 	}
 }
 
-// walkAll is a walk over all commands that may fit on any agent.
-func (s *Scheduler) walkAll() *walker {
-	return &walker{order: &s.commands, wanted: s.untried(), bound: s.reachOfAll}
+// walkAll is a walk over all commands of a party that may fit on any agent.
+func (s *Scheduler) walkAll(p *party) *walker {
+	return &walker{order: &p.commands, wanted: s.untried(), bound: s.reachOfAll(p)}
 }
 
 // untried says which shapes a pass stops at: not those that are on the agenda
 // themselves, and of those known to fit nowhere only one in a while, to keep the
 // account of work.
-func (s *Scheduler) untried() func(*shape) bool {
+func (s *Scheduler) untried() func(*offer) bool {
 	passed := 0
-	return func(sh *shape) bool {
-		if sh.queued {
+	return func(o *offer) bool {
+		if o.queued {
 			return false
 		}
-		if len(s.reservations) > 0 || !sh.lane.class.refuses(sh.demand) {
+		if len(s.reservations) > 0 || !o.lane.class.refuses(o.shape.demand) {
 			return true
 		}
 		passed++
@@ -185,57 +185,65 @@ func (s *Scheduler) untried() func(*shape) bool {
 
 // walkLane is a walk over one lane of commands.
 func (s *Scheduler) walkLane(l *lane) *walker {
-	w := &walker{wanted: s.untried(), bound: s.reachOfAll, at: rank{}.in(l.queue)}
+	w := &walker{wanted: s.untried(), bound: s.reachOfAll(l.party), at: rank{}.in(l)}
 	w.enter(l, w.at)
 	return w
 }
 
-// walkWorker is a walk over the commands that may fit on one agent.
-func (s *Scheduler) walkWorker(w *worker) *walker {
+// walkWorker is a walk over the commands of a party that may fit on one agent.
+func (s *Scheduler) walkWorker(p *party, w *worker) *walker {
 	bound := func(l *lane, from rank) (vec, bool) {
 		if l != nil && !l.queue.open() {
 			return vec{}, false
 		}
 		reach := w.reach()
-		if w.reserved != nil && !w.reserved.shape.before(from) {
+		if w.reserved != nil && !w.reserved.holdsBack(p, from) {
 			reach[colStart] = always
 		}
 		return reach.at(s.now), true
 	}
 	suits := func(l *lane) bool { return w.in(l.class) }
-	return &walker{worker: w, order: &s.commands, wanted: s.untried(), bound: bound, suits: suits}
+	return &walker{worker: w, order: &p.commands, wanted: s.untried(), bound: bound, suits: suits}
 }
 
-// reachOfAll is the most that any agent of the lane's class may be given now.
-func (s *Scheduler) reachOfAll(l *lane, from rank) (vec, bool) {
-	c := s.anyone
-	if l != nil {
-		if c = l.class; !l.queue.open() {
+// reachOfAll is the most that any agent of a lane's class may be given now.
+func (s *Scheduler) reachOfAll(p *party) func(l *lane, from rank) (vec, bool) {
+	return func(l *lane, from rank) (vec, bool) {
+		c := s.anyone
+		if l != nil {
+			if c = l.class; !l.queue.open() {
+				return vec{}, false
+			}
+		}
+		if c.free.n == 0 {
 			return vec{}, false
 		}
-	}
-	if c.free.n == 0 {
-		return vec{}, false
-	}
-	reach := c.free.top
-	if c.spare.n > 0 {
-		reach.raise(&c.spare.top)
-	}
-	for _, r := range s.reservations {
-		if r.worker.in(c) && !r.shape.before(from) {
-			reach.raise(&r.worker.vec)
-			reach[colStart] = always
+		reach := c.free.top
+		if c.spare.n > 0 {
+			reach.raise(&c.spare.top)
 		}
+		for _, r := range s.reservations {
+			if r.worker.in(c) && !r.holdsBack(p, from) {
+				reach.raise(&r.worker.vec)
+				reach[colStart] = always
+			}
+		}
+		return reach.at(s.now), true
 	}
-	return reach.at(s.now), true
 }
 
-// before reports whether the shape's first job comes before the position. The
-// shape has ready jobs.
-func (sh *shape) before(r rank) bool { return sh.rank().less(r) }
+// holdsBack reports whether the reservation is for a shape that comes before a
+// position in the order of the party. Between accounts only the level counts: were
+// it the turn, which changes all the time, a large job would wait for ever.
+func (r *reservation) holdsBack(p *party, from rank) bool {
+	if a := r.shape.lane.account; a != p.account {
+		return a.level <= p.account.level
+	}
+	return r.shape.rank().less(from)
+}
 
 // outranks reports whether a reservation does not hold back the shape: it is for
 // it, or for one behind it.
 func (sh *shape) outranks(r *reservation) bool {
-	return sh == r.shape || sh.before(r.shape.rank())
+	return sh == r.shape || !r.holdsBack(sh.lane.party, sh.rank())
 }

@@ -23,12 +23,12 @@ type worker struct {
 	capacity, free amounts // free is less than nothing with jobs prefetched
 	sizeKey        string
 	holds          []*hold
-	backlog        int // prefetched jobs among them
+	backlog        int    // prefetched jobs among them
+	preempted      uint64 // the pass that last found a victim here
 
 	classes  []*class
 	member   []uint64 // the same as bits by class number
 	reserved *reservation
-	walk     *walker
 
 	// Filed in its classes as free under key with vec, and when it may be given
 	// more than that, as spare under spareKey with room.
@@ -145,7 +145,7 @@ func (s *Scheduler) enrol(w *worker) {
 	w.measure()
 	for _, c := range s.classes {
 		if c.accepts(w) {
-			s.join(w, c)
+			s.admit(w, c)
 		}
 	}
 	s.wake(w)
@@ -160,7 +160,7 @@ func (s *Scheduler) retire(w *worker) {
 		s.cancelReservation(w.reserved.shape)
 	}
 	for _, c := range w.classes {
-		s.leave(w, c)
+		s.expel(w, c)
 	}
 	w.classes, w.member = nil, nil
 	i := slices.Index(s.agents, w)
@@ -180,7 +180,7 @@ func (w *worker) measure() {
 	if w.reserved != nil {
 		w.vec[colStart] = int64(w.reserved.start)
 	}
-	w.key = rank{place: uint64(w.free.size()), seq: uint64(w.id)}
+	w.key = rank{place: uint64(w.free.size()), seq: uint64(len(w.labels))<<32 | uint64(w.id)}
 	w.spared = w.prefetch > w.backlog && w.reserved == nil
 	w.spareKey = rank{place: uint64(w.backlog), seq: uint64(w.id)}
 	w.room = columnsOf(&w.capacity)

@@ -1,0 +1,116 @@
+package schedule
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// threshold is how much quota above or below nothing, at a level, moves runs
+// between levels: ten minutes of one worker.
+const threshold = 600
+
+// Move is a run that changed its level, since its account has much more quota
+// there, or much less, than it uses.
+type Move struct {
+	Seq      job.Seq
+	From, To Level
+	// Cost is what the run had cost by then.
+	Cost Balance
+}
+
+// Moves are the runs whose level the last call of Pass changed. The slice is valid
+// until the next call.
+func (s *Scheduler) Moves() []Move { return s.moves }
+
+// endLevel does what a level ends with, when all that could be placed is: it moves
+// runs between levels, and preempts.
+func (s *Scheduler) endLevel() {
+	if s.hunt == nil {
+		for _, a := range s.inTurn() {
+			if a.known {
+				s.reprioritise(a, s.stage)
+			}
+		}
+		s.startHunt()
+	}
+	if s.goHunting() {
+		s.hunt = nil
+		s.stage++
+	}
+}
+
+// inTurn are the accounts, the longest unserved first.
+func (s *Scheduler) inTurn() []*account {
+	s.turns = s.turns[:0]
+	for _, a := range s.accounts {
+		s.turns = append(s.turns, a)
+	}
+	slices.SortFunc(s.turns, func(a, b *account) int {
+		return cmp.Or(cmp.Compare(a.served, b.served), cmp.Compare(a.tie, b.tie), cmp.Compare(a.name, b.name))
+	})
+	return s.turns
+}
+
+// reprioritise moves runs of the account down from the level when it is deep in
+// debt there and has more running than its rate allows, the cheapest first; or up
+// to it when there is much left and fewer run, the dearest first.
+func (s *Scheduler) reprioritise(a *account, p Level) {
+	switch slack := a.Rate[p] - a.spend[p]; {
+	case a.value[p] < -threshold && slack < 0:
+		runs := s.byCost(a.runs[p])
+		for i := 0; i < len(runs) && slack < 0; i++ {
+			slack += runs[i].share
+			s.shift(runs[i], p+1)
+		}
+	case a.value[p] > threshold && slack > 0:
+		var lower []*hold
+		for level := p + 1; level <= Free; level++ {
+			lower = append(lower, a.runs[level]...)
+		}
+		for runs := s.byCost(lower); len(runs) > 0 && slack > 0; runs = runs[:len(runs)-1] {
+			dearest := runs[len(runs)-1]
+			slack -= dearest.share
+			s.shift(dearest, p)
+		}
+	}
+}
+
+// byCost is a sorted copy, the cheapest first.
+func (s *Scheduler) byCost(runs []*hold) []*hold {
+	type priced struct {
+		*hold
+		cost Balance
+	}
+	list := make([]priced, 0, len(runs))
+	for _, h := range runs {
+		list = append(list, priced{h, h.costAt(s.now)})
+	}
+	slices.SortFunc(list, func(a, b priced) int {
+		switch {
+		case a.cost.Less(b.cost):
+			return -1
+		case b.cost.Less(a.cost):
+			return 1
+		}
+		return cmp.Compare(a.seq, b.seq)
+	})
+	sorted := make([]*hold, len(list))
+	for i := range list {
+		sorted[i] = list[i].hold
+	}
+	return sorted
+}
+
+// shift moves a run to another level and tells of it.
+func (s *Scheduler) shift(h *hold, to Level) {
+	s.budget--
+	s.moves = append(s.moves, Move{Seq: h.seq, From: h.level, To: to, Cost: h.costAt(s.now)})
+	if to > h.level {
+		for _, a := range s.accounts { // others may preempt it now
+			a.eager = true
+		}
+	}
+	s.move(h, to)
+}
