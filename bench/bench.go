@@ -74,6 +74,10 @@ var families = []family{
 	{rows: []string{"run/true-bash"}, run: runBash},
 	{rows: []string{"cancel/latency"}, run: cancelLatency},
 	{rows: []string{"memory/million", "status/counts", "idle/cpu", "restart/million"}, run: million},
+	{rows: []string{"coordinate/add"}, run: coordinateAdd},
+	{rows: []string{"coordinate/work"}, run: coordinateWork},
+	{rows: []string{"coordinate/workers"}, extra: true, run: coordinateWorkers},
+	{rows: []string{"coordinate/counts-5m", "coordinate/page-5m"}, extra: true, run: coordinateMillions},
 }
 
 // Names lists the rows; those that run only when asked for by name are marked.
