@@ -217,12 +217,12 @@ func (n *Namespace) describe(page []found) ([]*job.Job, error) {
 		return nil, job.Wrap(err, "read descriptions", "")
 	}
 	jobs := make([]*job.Job, len(page))
-	for i, p := range payloads {
-		if p.Body == nil {
+	for i := range page {
+		if payloads[i].Body == nil {
 			continue
 		}
 		j := new(job.Job)
-		if err := job.Decode(p.Body, j); err != nil {
+		if err := job.Decode(payloads[i].Body, j); err != nil {
 			return nil, job.Wrap(err, "read a description", "")
 		}
 		j.Priority = page[i].live.Priority // may have been changed since
