@@ -148,7 +148,7 @@ func (s *Scheduler) Advance(now job.Time) { s.now = max(s.now, now) }
 
 // balance is what the account has at a time, which is O(1).
 func (a *account) balance(now job.Time) Balance {
-	if now <= a.at {
+	if now <= a.at || a.at == 0 {
 		return a.value
 	}
 	return a.value.after(now.Sub(a.at), a.spend, a.Rate, a.Window)
@@ -157,6 +157,9 @@ func (a *account) balance(now job.Time) Balance {
 // settleAccount brings the account's value up to date, before something about it
 // changes.
 func (s *Scheduler) settleAccount(a *account) {
+	if a.at == 0 { // set before there was a clock
+		a.at = s.now
+	}
 	if a.known && s.now > a.at {
 		a.value, a.at = a.balance(s.now), s.now
 	}

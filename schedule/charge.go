@@ -51,7 +51,10 @@ func (s *Scheduler) resume(h *hold, c Charge) {
 	}
 	h.share = c.Share
 	s.pay(h, level, c.Cost)
-	h.paid, h.born = c.At, 0
+	h.born = 0
+	if c.At != 0 {
+		h.paid = c.At
+	}
 }
 
 // charge makes the run one of those that its account pays for.

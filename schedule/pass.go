@@ -74,9 +74,11 @@ func (s *Scheduler) try(p *party, a *agenda) {
 	if o == nil {
 		return
 	}
-	if a != &p.spill && s.throttled(o.shape) {
+	if a != &p.spill && o.shape.items.len() > 0 && s.throttled(o.shape) {
 		s.budget--
-		p.spill.queue(o)
+		if s.refile(o); !p.account.NoFree {
+			p.spill.queue(o)
+		}
 		return
 	}
 	s.serve(o, a)
@@ -146,7 +148,7 @@ func (s *Scheduler) serve(o *offer, a *agenda) {
 			s.refile(o)
 			return
 		}
-		if sh.items.len() > 0 && (s.budget <= 0 || len(s.parties) > 1 || a.next().less(o.rank())) {
+		if sh.items.len() > 0 && (s.budget <= 0 || s.fair || len(s.parties) > 1 || a.next().less(o.rank())) {
 			a.queue(o)
 			return
 		}

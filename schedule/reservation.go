@@ -168,8 +168,15 @@ func (s *Scheduler) wait(since job.Time) bool {
 
 // NextWake is when a pass is needed though nothing happens: when a head will have
 // waited long enough. It is known after a pass that had nothing more to do.
+//
+// Where accounts share, quota changes with time: then it is after Recheck, as long
+// as anything waits or is paid for.
 func (s *Scheduler) NextWake(now job.Time) (job.Time, bool) {
-	return max(s.nextWake, now), s.nextWake != 0
+	wake := s.nextWake
+	if t := s.now.Add(s.cfg.Recheck); s.fair && (s.ready > 0 || len(s.held) > 0) && (wake == 0 || t < wake) {
+		wake = t
+	}
+	return max(wake, now), wake != 0
 }
 
 // maxReservations is how many workers may be reserved at present.
