@@ -29,6 +29,9 @@ type Config struct {
 	Runtime string
 	// Queues restricts it to these; empty: all of its runtime and tasks.
 	Queues []string
+	// Memory, if positive, leaves out queues that need more, in bytes: the "min_gb" of
+	// their definition.
+	Memory int64
 	// Concurrency is how many jobs it has at a time; zero: one for each processor.
 	Concurrency int
 	// Lease is the length of the leases it asks for; zero: the job's or queue's.

@@ -47,7 +47,10 @@ func (w *Worker) takeSome(ctx, work context.Context, known *queues, n int) error
 	asked := time.Now()
 	asking, end := context.WithTimeout(ctx, wait+patience)
 	defer end()
-	grants, err := w.pull.Reserve(asking, min(n, maxReports), wait, client.Want{Queues: known.names, Lease: w.cfg.Lease})
+	grants, err := w.pull.Reserve(asking, min(n, maxReports), wait, client.Want{
+		Queues: known.names, Runtimes: []string{w.cfg.Runtime}, OneQueue: true,
+		AvailableMemory: w.cfg.Memory, Lease: w.cfg.Lease,
+	})
 	if err != nil {
 		return err
 	}

@@ -273,6 +273,25 @@ func TestOutputsFeedTheNextQueue(t *testing.T) {
 	}
 }
 
+func TestContinuousQueues(t *testing.T) {
+	s := newSite(t, worker.Config{})
+	s.spec(map[string]any{"name": "tick", "continuous": true, "interval": 0.05})
+	ctx, end := context.WithCancel(t.Context())
+	var keys []job.Key
+	s.w.Handle("tick", func(_ context.Context, a *worker.Attempt) error {
+		if keys = append(keys, a.Key()); len(keys) == 3 {
+			end()
+		}
+		return nil
+	})
+	if err := s.w.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if len(keys) != 3 || keys[0] >= keys[1] || keys[1] >= keys[2] {
+		t.Errorf("jobs %q", keys)
+	}
+}
+
 func TestSeveralAtOnce(t *testing.T) {
 	s := newSite(t, worker.Config{Concurrency: 4})
 	s.queue(job.Queue{Name: "q"})
