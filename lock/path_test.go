@@ -24,7 +24,7 @@ func TestPathOf(t *testing.T) {
 		{[]any{"a/b", "100%", "#1", "a#1"}, "a%2Fb/100%25/%231/a#1"},
 		{[]any{"ü", []byte{0xff, 0}, "\n"}, "ü/%FF%00/%0A"},
 		{[]any{17, int8(-3), uint64(math.MaxUint64)}, "#17/#-3/#18446744073709551615"},
-		{[]any{2.0, -0.0, 0.5, float32(0.25), 1e300}, "#2/#0/#0.5/#0.25/#1e+300"},
+		{[]any{2.0, math.Copysign(0, -1), 0.5, float32(0.25), 1e300}, "#2/#0/#0.5/#0.25/#1e+300"},
 		{[]any{math.Inf(1), math.Inf(-1), true, false, nil}, "#inf/#-inf/#true/#false/#null"},
 		{[]any{new(big.Int).Lsh(big.NewInt(1), 70)}, "#1180591620717411303424"},
 		{[]any{id}, "#01234567-89ab-cdef-0123-456789abcdef"},

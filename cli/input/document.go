@@ -17,7 +17,7 @@ const maxDocument = 16 << 20
 // ReadDocument reads a dictionary from a file in YAML or JSON: a configuration, a
 // work spec. Moments in it become texts.
 func ReadDocument(path string) (map[string]any, error) {
-	f, err := os.Open(path) //nolint:gosec // a person names it
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, job.Errorf(job.NotFound, "read %s: %w", path, err)
 	}
