@@ -131,7 +131,7 @@ func (s *Server) locks(ctx context.Context, namespace string, texts []string) (*
 	paths := make([]lock.Path, len(texts))
 	for i, text := range texts {
 		if paths[i], err = lock.Parse(text); err != nil {
-			return nil, nil, &api.ItemError{Item: i + 1, Err: err}
+			return nil, nil, err
 		}
 	}
 	return ns, paths, nil

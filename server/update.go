@@ -79,7 +79,7 @@ func (s *unitsService) MakeAttempt(ctx context.Context, m *v1.MakeAttemptRequest
 	if err != nil {
 		return nil, err
 	}
-	return stored(g)
+	return whole(g)
 }
 
 // ListUnitAttempts is the history of a unit.

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -19,8 +20,17 @@ func TestLocksSurviveKill(t *testing.T) {
 	c.server.start()
 	c.awaitServer()
 	c.must("lock", "acquire", "--owner", "nightly", "--lease", "1h", "backup/db1")
-	running, said := c.holding("run", "deploy", "--", "sh", "-c", "echo > begun; while test ! -e go; do sleep 0.02; done")
-	awaitFile(t, filepath.Join(dir, "begun"))
+	// The command tells that it runs, and is told to end.
+	begun, end := filepath.Join(dir, "begun"), filepath.Join(dir, "go")
+	for _, pipe := range []string{begun, end} {
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	running, said := c.holding("run", "deploy", "--", "sh", "-c", "echo > begun; cat go")
+	if _, err := os.ReadFile(begun); err != nil {
+		t.Fatal(err)
+	}
 
 	c.server.kill()
 	c.server.start()
@@ -31,7 +41,7 @@ func TestLocksSurviveKill(t *testing.T) {
 	if out, err := c.muster(time.Minute, "lock", "acquire", "--wait", "0", "deploy"); err == nil {
 		t.Fatalf("the lock that a command runs under was given to another:\n%s", out)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+	if err := os.WriteFile(end, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := running.Wait(); err != nil {
@@ -53,16 +63,4 @@ func (c *cluster) holding(args ...string) (*exec.Cmd, *bytes.Buffer) {
 	}
 	c.t.Cleanup(func() { _ = cmd.Process.Kill() })
 	return cmd, out
-}
-
-func awaitFile(t *testing.T, path string) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(path); err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not appear", path)
-		}
-	}
 }
