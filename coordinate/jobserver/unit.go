@@ -28,17 +28,35 @@ func (c call) addWorkUnits(spec string, units cborrpc.Value) error {
 	if !units.IsList() {
 		return job.Errorf(job.Invalid, "add_work_units %s: the work units must be a list", spec)
 	}
+	// All are read before any is added. What is read is kept if that is one batch.
+	a := adding{call: c, spec: spec, left: units.Len()}
+	checked := make([]item, 0, min(a.left, batchUnits))
 	for v := range units.Items() {
-		if _, err := readItem(v); err != nil {
+		u, err := readItem(v)
+		if err != nil {
 			return job.Wrap(err, "add_work_units", spec)
+		}
+		if a.left <= batchUnits {
+			checked = append(checked, u)
 		}
 	}
 	if _, err := c.spec(spec); err != nil {
 		return err
 	}
-	a := adding{call: c, spec: spec}
+	for i := range checked {
+		if err := a.add(&checked[i]); err != nil {
+			return err
+		}
+	}
+	if len(checked) > 0 {
+		return a.flush()
+	}
 	for v := range units.Items() {
-		if err := a.add(v); err != nil {
+		u, err := readItem(v)
+		if err == nil {
+			err = a.add(&u)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -51,6 +69,7 @@ type adding struct {
 	spec  string
 	units []job.Job
 	bytes int
+	left  int // to come
 }
 
 // The most of one batch.
@@ -60,11 +79,7 @@ const (
 )
 
 // add takes one more unit, which has been checked.
-func (a *adding) add(v cborrpc.Value) error {
-	u, err := readItem(v)
-	if err != nil {
-		return err
-	}
+func (a *adding) add(u *item) error {
 	j := job.Job{Queue: a.spec, Key: job.Key(u.key), Data: u.data, Priority: u.priority}
 	if u.delay > 0 {
 		now, err := a.Now(a.ctx)
@@ -73,7 +88,10 @@ func (a *adding) add(v cborrpc.Value) error {
 		}
 		j.NotBefore = now.Add(u.delay)
 	}
-	a.units, a.bytes = append(a.units, j), a.bytes+len(u.data)
+	if a.units == nil {
+		a.units = make([]job.Job, 0, min(a.left, batchUnits))
+	}
+	a.units, a.bytes, a.left = append(a.units, j), a.bytes+len(u.data), a.left-1
 	if len(a.units) == batchUnits || a.bytes > batchBytes {
 		return a.flush()
 	}
