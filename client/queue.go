@@ -41,7 +41,7 @@ func (n *Namespace) Queue(ctx context.Context, name string) (*QueueInfo, error) 
 // Queues lists the queues, in order of names.
 func (n *Namespace) Queues(ctx context.Context) iter.Seq2[*QueueInfo, error] {
 	return pages(func(token string) ([]*QueueInfo, string, error) {
-		m, err := call(ctx, n.c, n.c.queues.ListQueues, &musterv1.ListQueuesRequest{Namespace: n.name, PageToken: token})
+		m, err := call(ctx, n.c, n.c.queues.ListQueues, &musterv1.ListQueuesRequest{Namespace: n.name, PageSize: maxPage, PageToken: token})
 		if err != nil {
 			return nil, "", err
 		}
