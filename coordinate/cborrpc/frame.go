@@ -33,13 +33,14 @@ const (
 	stall = 30 * time.Second
 )
 
-// reader reads frames from a connection. A silent one holds only the few bytes
+// reader reads frames from a connection. A silent one holds only the bytes
 // of the reader itself.
 type reader struct {
 	conn  net.Conn
 	large *semaphore.Weighted
-	// peek are the first have bytes of what comes next.
-	peek [16]byte
+	// peek are the first have bytes of what comes next: most requests whole, so that
+	// they take one system call.
+	peek [512]byte
 	have int
 }
 
