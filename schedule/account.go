@@ -74,7 +74,7 @@ func (s *Scheduler) SetAccount(name string, settings Account) {
 	settings.LabelLimits = maps.Clone(settings.LabelLimits)
 	s.settleAccount(a)
 	if !a.known {
-		a.known, a.value = true, Balance{}
+		a.known, a.value, a.at = true, Balance{}, s.now
 		s.numAccounts++
 	}
 	a.Account, a.changed = settings, true
@@ -165,9 +165,10 @@ func (s *Scheduler) settleAccount(a *account) {
 	}
 }
 
-// assess finds the levels that accounts have now.
+// assess finds the levels that accounts have now. Within a pass they stay what they
+// were at its beginning.
 func (s *Scheduler) assess() {
-	if !s.fair {
+	if !s.fair || s.underway {
 		return
 	}
 	for _, a := range s.accounts {

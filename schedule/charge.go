@@ -106,6 +106,9 @@ func (s *Scheduler) transfer(h *hold) {
 	s.uncharge(h)
 	s.untally(h)
 	h.account, h.level = s.accountOf(h.payer), Free
+	if sh := s.shapes[h.shape]; sh != nil {
+		s.tally(h, sh)
+	}
 	if charged {
 		s.charge(h)
 	}

@@ -71,7 +71,6 @@ func (s *Scheduler) Hold(h Held) {
 	if victim := s.held[h.Victim]; victim != nil && victim.worker == w {
 		o := s.held[h.Seq]
 		s.uncharge(victim)
-		s.untally(victim)
 		victim.stopped = true
 		o.claim(victim, h.Item)
 	}

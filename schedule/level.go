@@ -47,10 +47,13 @@ func (s *Scheduler) inTurn() []*account {
 	for _, a := range s.accounts {
 		s.turns = append(s.turns, a)
 	}
-	slices.SortFunc(s.turns, func(a, b *account) int {
-		return cmp.Or(cmp.Compare(a.served, b.served), cmp.Compare(a.tie, b.tie), cmp.Compare(a.name, b.name))
-	})
+	slices.SortFunc(s.turns, byTurn)
 	return s.turns
+}
+
+// byTurn compares accounts of one level: the longest unserved comes first.
+func byTurn(a, b *account) int {
+	return cmp.Or(cmp.Compare(a.served, b.served), cmp.Compare(a.tie, b.tie), cmp.Compare(a.name, b.name))
 }
 
 // reprioritise moves runs of the account down from the level when it is deep in

@@ -12,8 +12,9 @@ import (
 // Preemption is a decision: the victim is to be stopped so that another job gets
 // its place. From now on the victim costs nothing any more, and its account has
 // got back what it had cost; the other job has left the ready set, has paid that
-// sum, and holds a claim: the worker's resources are accounted for both, until the
-// caller tells with Release that the victim ended. The next Pass then places it.
+// sum, and holds a claim: the worker's resources are accounted for both, and the
+// victim counts for its account's limits, until the caller tells with Release that
+// it ended. The next Pass then places the other.
 type Preemption struct {
 	Worker job.WorkerID
 	Victim job.Seq
@@ -200,7 +201,6 @@ func (s *Scheduler) preempt(v *hold, o *offer, level Level) {
 	s.settleAccount(a)
 	s.uncharge(v)
 	cost := v.cost
-	s.untally(v)
 	v.stopped = true
 	if v.account.known {
 		v.account.value = v.account.value.Add(cost)
@@ -216,6 +216,7 @@ func (s *Scheduler) preempt(v *hold, o *offer, level Level) {
 	s.pay(h, level, cost)
 	h.claim(v, it)
 	s.served(sh)
+	slices.SortFunc(s.hunt.hunters, byTurn)
 	sh.waiting = 0
 	s.cancelReservation(sh)
 	s.taken(sh, &it)

@@ -259,7 +259,3 @@ func (l *lane) from(r rank) (rank, bool) {
 	r.grade = 0
 	return r, true
 }
-
-// NOTE TO HELPER QUOTA (remove when read): seven others build from this checkout and cannot while schedule/ does not
-// compile. Please move at once: `git worktree add /tmp/quota HEAD`, copy your schedule/ there, `git checkout HEAD -- schedule`
-// here, go on in /tmp/quota, and bring green commits back with `git -C /work/main cherry-pick <commit>` (schedule/ only).

@@ -225,6 +225,7 @@ func (s *Scheduler) announce(sh *shape) {
 	if !sh.lane.command {
 		return
 	}
+	sh.lane.account.eager = true
 	if sh.checked != s.sweep && !sh.toCheck {
 		sh.toCheck = true
 		s.unchecked = append(s.unchecked, sh)
@@ -235,7 +236,3 @@ func (s *Scheduler) announce(sh *shape) {
 		}
 	}
 }
-
-// NOTE TO HELPER QUOTA (remove when read): seven others build from this checkout and cannot while schedule/ does not
-// compile. Please move at once: `git worktree add /tmp/quota HEAD`, copy your schedule/ there, `git checkout HEAD -- schedule`
-// here, go on in /tmp/quota, and bring green commits back with `git -C /work/main cherry-pick <commit>` (schedule/ only).
