@@ -55,12 +55,17 @@ func TestScripts(t *testing.T) {
 const upTime = time.Minute
 
 // startServer runs "muster server" in the background until the script ends, and
-// waits for it to be up and to have its agent.
+// waits for it to be up and to have its agent; with "coordinated" as first argument
+// it runs that, which has none.
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("server: it must come up")
 	}
-	args = append([]string{"server", "--listen", "127.0.0.1:0"}, args...)
+	name, sign := "server", "msg=attached"
+	if len(args) > 0 && args[0] == coordinatedName {
+		name, sign, args = args[0], "the server is up", args[1:]
+	}
+	args = append([]string{name, "--listen", "127.0.0.1:0"}, args...)
 	cmd := exec.Command("muster", args...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "MUSTER_DATA=" + ts.Getenv("MUSTER_DATA"), "TMPDIR=" + ts.Getenv("TMPDIR")}
@@ -75,7 +80,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
 			log = append(log, lines.Text())
-			if strings.Contains(lines.Text(), "msg=attached") {
+			if strings.Contains(lines.Text(), sign) {
 				attached()
 			}
 		}

@@ -126,15 +126,20 @@ func (d *oldDaemon) warn(cmd *cobra.Command, log *slog.Logger) {
 	if d.logMetrics || d.period != "" {
 		log.Warn("metrics are not logged; they are at /metrics of the HTTP interface at any time")
 	}
-	if cmd.Flags().Changed("http") {
+	if cmd.Flags().Changed("http") && d.cfg.HTTP != server.NoHTTP {
 		log.Warn("-http is muster's own HTTP interface, with tokens; Coordinate's REST interface is not offered", "address", d.cfg.HTTP)
 	}
 }
 
 // twoDashes lets the flags of Coordinate's daemon begin with one dash, as they did.
 func twoDashes(args []string) []string {
-	i := slices.IndexFunc(args, func(s string) bool { return !strings.HasPrefix(s, "-") })
-	if i < 0 || args[i] != coordinatedName {
+	i := 0
+	for i < len(args) && strings.HasPrefix(args[i], "-") {
+		if i++; !strings.Contains(args[i-1], "=") {
+			i++ // the value of a flag of all commands
+		}
+	}
+	if i >= len(args) || args[i] != coordinatedName {
 		return args
 	}
 	args = slices.Clone(args)

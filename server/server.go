@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,6 +117,12 @@ func (s *Server) start(ctx context.Context) error {
 }
 
 func (s *Server) openDirectory(context.Context) error {
+	var err error
+	if s.cfg.Data != "" { // what is told to others holds wherever they are
+		if s.cfg.Data, err = filepath.Abs(s.cfg.Data); err != nil {
+			return job.Errorf(job.Invalid, "find the data directory %s: %w", s.cfg.Data, err)
+		}
+	}
 	s.layout = Layout{s.cfg.Data}
 	if s.cfg.Data == "" {
 		dir, err := os.MkdirTemp("", "muster-")
