@@ -3,6 +3,7 @@ package coordinate_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"reflect"
 	"slices"
@@ -109,9 +110,7 @@ func (w *world) spec(name string, more ...dict) coordinate.WorkSpec {
 	w.t.Helper()
 	m := dict{"name": name}
 	for _, extra := range more {
-		for k, v := range extra {
-			m[k] = v
-		}
+		maps.Copy(m, extra)
 	}
 	return must[coordinate.WorkSpec](w.t)(w.SetWorkSpec(m))
 }
@@ -174,7 +173,7 @@ type aCase struct {
 	run  func(w *world)
 }
 
-// stays checks an error against one of those a gone object gives.
+// isGone tells whether an error is one that an object gives which was deleted.
 func isGone(err error) bool {
 	var spec coordinate.ErrNoSuchWorkSpec
 	var unit coordinate.ErrNoSuchWorkUnit

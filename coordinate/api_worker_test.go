@@ -1,6 +1,7 @@
 package coordinate_test
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -88,10 +89,10 @@ var workerCases = []aCase{
 		u := w.unit(s, "u", nil)
 		stranger := local(w.t, coordinatetest.Stores["memory"])
 		worker := stranger.worker("w")
-		if _, err := worker.MakeAttempt(u, 0); err != coordinate.ErrWrongBackend { //nolint:errorlint // it is the very value
+		if _, err := worker.MakeAttempt(u, 0); !errors.Is(err, coordinate.ErrWrongBackend) {
 			w.t.Errorf("an attempt at another world's unit: %v", err)
 		}
-		if err := worker.SetParent(w.worker("p")); err != coordinate.ErrWrongBackend { //nolint:errorlint // it is the very value
+		if err := worker.SetParent(w.worker("p")); !errors.Is(err, coordinate.ErrWrongBackend) {
 			w.t.Errorf("a parent in another world: %v", err)
 		}
 	}},

@@ -549,21 +549,27 @@ var wireCases = []aCase{
 	}},
 	{"by name", func(w *world) {
 		w.spec("s")
-		b := cborrpc.AppendMap(nil, 3)
-		b = cborrpc.AppendBytes(cborrpc.AppendBytes(b, "method"), "get_work_spec")
-		b = cborrpc.AppendInt(cborrpc.AppendBytes(b, "id"), 1)
-		params, err := cborrpc.Encode(map[string]any{"work_spec_name": "s"})
-		if err != nil {
-			w.t.Fatal(err)
-		}
 		handler, err := w.jobs.Handler()
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		for want, p := range map[string]cborrpc.Value{`{b"min_gb": 1, b"name": b"s"}`: params} {
-			out, err := handler(context.Background(), "get_work_spec", p, nil)
-			if err != nil || cborrpc.Value(out).String() != want {
-				w.t.Errorf("%s, %v", cborrpc.Value(out), err)
+		for _, c := range []struct {
+			method string
+			params M
+			want   string
+		}{
+			{"get_work_spec", M{"work_spec_name": "s"}, `{b"min_gb": 1, b"name": b"s"}`},
+			{"get_work_spec", M{"other": "s"}, ""},
+			{"control_work_spec", M{"work_spec_name": "s", "options": M{}}, done},
+			{"archive", M{}, "null"},
+		} {
+			params, err := cborrpc.Encode(coordinatetest.Python(c.params))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			out, err := handler(context.Background(), c.method, params, nil)
+			if got := cborrpc.Value(out).String(); got != c.want || (err == nil) != (c.want != "") {
+				w.t.Errorf("%s %v: %s, %v, want %s", c.method, c.params, got, err, c.want)
 			}
 		}
 	}},

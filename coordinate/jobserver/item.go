@@ -41,10 +41,11 @@ func readItem(v cborrpc.Value) (u item, err error) {
 	if n < 2 {
 		return u, coordinate.ErrWorkUnitTooShort
 	}
-	ok := false
-	if u.key, ok = parts[0].Str(); !ok {
+	key, ok := parts[0].Str()
+	if !ok {
 		return u, job.Errorf(job.Invalid, "the key of a work unit must be a string")
 	}
+	u.key = key
 	if err := checkKey(u.key); err != nil {
 		return u, err
 	}

@@ -3,6 +3,7 @@ package jobserver_test
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"testing"
 	"time"
@@ -125,9 +126,7 @@ func (w *world) spec(name string, more ...M) {
 	w.t.Helper()
 	m := M{"name": name, "min_gb": 1}
 	for _, extra := range more {
-		for k, v := range extra {
-			m[k] = v
-		}
+		maps.Copy(m, extra)
 	}
 	w.want(done, "set_work_spec", m)
 }
@@ -146,9 +145,7 @@ func (w *world) get(worker, spec, key string, options ...M) {
 	w.t.Helper()
 	m := M{"max_jobs": 1, "lease_time": 900}
 	for _, extra := range options {
-		for k, v := range extra {
-			m[k] = v
-		}
+		maps.Copy(m, extra)
 	}
 	want := noWork
 	if key != "" {
@@ -162,9 +159,7 @@ func (w *world) to(want, spec, key string, status int, options ...M) {
 	w.t.Helper()
 	m := M{"status": status}
 	for _, extra := range options {
-		for k, v := range extra {
-			m[k] = v
-		}
+		maps.Copy(m, extra)
 	}
 	w.want(want, "update_work_unit", spec, key, m)
 }

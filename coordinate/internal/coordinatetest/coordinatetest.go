@@ -101,16 +101,20 @@ func (w *World) Pass(d time.Duration) {
 	}
 }
 
-// What Python 2 programs send: a list, a tuple, a dictionary, a unicode string. A
-// string of Go stands for a str, which is a byte string on the wire.
-type (
-	L []any
-	T []any
-	M map[string]any
-	U string
-)
+// L is a list, as Python 2 programs send it.
+type L []any
 
-// Python makes the values that a Python 2 client would send.
+// T is a tuple.
+type T []any
+
+// M is a dictionary.
+type M map[string]any
+
+// U is a unicode string.
+type U string
+
+// Python makes the values that a Python 2 client would send. A string of Go stands
+// for a str, which is a byte string on the wire.
 func Python(v any) any {
 	switch v := v.(type) {
 	case string:
