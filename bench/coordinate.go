@@ -168,7 +168,7 @@ func (s *site) worker(ctx context.Context, i int) (*pythonWorker, error) {
 
 // take is get_work for one unit; empty when there is none.
 func (w *pythonWorker) take(ctx context.Context) (key string, err error) {
-	answer, err := w.c.Call(ctx, "get_work", []byte(w.id), options("lease_time", 900, "max_jobs", 1))
+	answer, err := w.c.Call(ctx, "get_work", []byte(w.id), options(option{"lease_time", 900}, option{"max_jobs", 1}))
 	if err != nil {
 		return "", err
 	}
@@ -185,18 +185,22 @@ func (w *pythonWorker) take(ctx context.Context) (key string, err error) {
 	return key, nil
 }
 
-// options is a dictionary of integers.
-func options(pairs ...any) cborrpc.Value {
-	b := cborrpc.AppendMap(nil, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		b = cborrpc.AppendBytes(b, pairs[i].(string))
-		b = cborrpc.AppendInt(b, int64(pairs[i+1].(int)))
+// option is an entry of a dictionary of options.
+type option struct {
+	name  string
+	value int64
+}
+
+func options(all ...option) cborrpc.Value {
+	b := cborrpc.AppendMap(nil, len(all))
+	for _, o := range all {
+		b = cborrpc.AppendInt(cborrpc.AppendBytes(b, o.name), o.value)
 	}
 	return b
 }
 
 func (w *pythonWorker) finish(ctx context.Context, key string) error {
-	answer, err := w.c.Call(ctx, "update_work_unit", []byte(spec), []byte(key), options("status", 4))
+	answer, err := w.c.Call(ctx, "update_work_unit", []byte(spec), []byte(key), options(option{"status", 4}))
 	if err != nil {
 		return err
 	}
