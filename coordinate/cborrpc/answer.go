@@ -12,8 +12,8 @@ import (
 )
 
 // Handler answers one call: it appends the result to b and returns it. params is
-// what the client sent, a list (or tuple), or a map by name. An error is sent to
-// the client as such.
+// what the client sent, a list (or tuple), or a map by name; it is good until the
+// handler returns. An error is sent to the client as such.
 type Handler func(ctx context.Context, method string, params Value, b []byte) ([]byte, error)
 
 // request is a call as it came; what is absent is nil.

@@ -1,6 +1,7 @@
 package jobserver
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/muster-queue/muster/coordinate/cborrpc"
@@ -39,7 +40,7 @@ func (c call) updateWorkUnit(spec, key string, v cborrpc.Value) (bool, error) {
 		return false, job.Wrap(err, "update_work_unit", spec)
 	}
 	r := engine.UpdateRequest{
-		Queue: spec, Key: job.Key(key), To: targets[o.Status], Data: o.data, Worker: o.WorkerID, Defined: true,
+		Queue: spec, Key: job.Key(key), To: targets[o.Status], Data: bytes.Clone(o.data), Worker: o.WorkerID, Defined: true,
 	}
 	if o.Status == 0 || o.Status == Pending {
 		lease := o.LeaseDuration()

@@ -1,6 +1,7 @@
 package jobserver
 
 import (
+	"bytes"
 	"math"
 	"time"
 
@@ -61,7 +62,7 @@ func (c call) workerHeartbeat(h heartbeat) (text string, err error) {
 		return "", err
 	}
 	lasts, text := h.lasts()
-	w := job.Worker{Name: h.worker, Parent: h.parent, Mode: h.mode, Data: h.data, Expires: now.Add(lasts)}
+	w := job.Worker{Name: h.worker, Parent: h.parent, Mode: h.mode, Data: bytes.Clone(h.data), Expires: now.Add(lasts)}
 	return text, c.Announce(c.ctx, w, false)
 }
 

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"strconv"
@@ -38,7 +39,7 @@ func SetDefinition(q *job.Queue, definition []byte) error {
 	if err := specName(v, &next.Name); err != nil {
 		return err
 	}
-	next.Definition, next.Order = v, job.OrderKey
+	next.Definition, next.Order = bytes.Clone(v), job.OrderKey // the caller may use its bytes again
 	readSpec(v, &next)
 	if err := next.Validate(); err != nil {
 		return err
