@@ -53,7 +53,6 @@ type account struct {
 	level   Level // as of the last call with a time
 	served  uint64
 	parties []*party
-	shapes  int
 	fanouts map[string]*fanout
 	counts  map[string]int // of runs by label of the worker, those with a limit
 

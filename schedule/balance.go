@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -12,6 +13,14 @@ const Levels = 5
 
 // Level is a level of quota, 0 to 4; smaller is better.
 type Level uint8
+
+// String tells what is paid, as in "it runs at level 2".
+func (l Level) String() string {
+	if l >= Free {
+		return "for free"
+	}
+	return "at level " + strconv.Itoa(int(l))
+}
 
 // Free is the level of what nobody pays for.
 const Free Level = Levels
@@ -66,7 +75,7 @@ func (b Balance) Sub(o Balance) Balance {
 func (b Balance) Level() Level {
 	for i, v := range b {
 		if v > 0 {
-			return Level(i) //nolint:gosec // below Levels
+			return Level(i)
 		}
 	}
 	return Free

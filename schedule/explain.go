@@ -29,6 +29,14 @@ const (
 	CauseTooLarge
 	// CauseTime: the agents it fits on end before its time bound.
 	CauseTime
+	// CauseNoQuota: its account has no quota and starts nothing for free.
+	CauseNoQuota
+	// CauseFanout: its account may not run more that want the same labels.
+	CauseFanout
+	// CauseLimit: the agents with room have as many jobs of its account as they may.
+	CauseLimit
+	// CausePreempting: a job is being stopped to make room for it.
+	CausePreempting
 	// CauseReserved: the room there is is kept for a job ahead of it.
 	CauseReserved
 	// CauseStrict: a job ahead of it does not fit, and nothing overtakes.
@@ -40,7 +48,7 @@ const (
 )
 
 var causeWords = [...]string{
-	"unknown", "paused", "max_running", "pull", "no_agent", "label", "too_large", "time", "reserved", "strict", "busy", "next",
+	"unknown", "paused", "max_running", "pull", "no_agent", "label", "too_large", "time", "no_quota", "fanout", "limit", "preempting", "reserved", "strict", "busy", "next",
 }
 
 // String is the cause's word.
@@ -60,6 +68,13 @@ type Explanation struct {
 	// Ahead is how many ready jobs come before it; with AtLeast there may be more.
 	Ahead   int64
 	AtLeast bool
+	// Account is the name of who pays, when there are accounts; Level is the level
+	// at which it would start, and Balance what the account has.
+	Account string
+	Level   Level
+	Balance Balance
+	// Victim is the job that is being stopped for it.
+	Victim job.Seq
 	// Reserved is the worker kept for the job's shape, and Start when it should
 	// be free for it; zero if not known.
 	Reserved job.WorkerID
@@ -69,20 +84,34 @@ type Explanation struct {
 // Explain says why a ready job is not running.
 func (s *Scheduler) Explain(id job.ShapeID, it Item, now job.Time) Explanation {
 	sh := s.shapes[id]
+	if h := s.held[it.Seq]; sh != nil && h != nil && h.victim != nil {
+		e := Explanation{Cause: CausePreempting, Victim: h.victim.seq}
+		s.explainAccount(sh, &e)
+		return e
+	}
 	if sh == nil || sh.items.len() == 0 {
 		return Explanation{}
 	}
 	if !sh.items.has(&it) {
 		return Explanation{}
 	}
-	s.now = max(s.now, now)
+	s.Advance(now)
 	e := Explanation{Agents: sh.lane.class.free.n}
+	s.explainAccount(sh, &e)
 	e.Ahead, e.AtLeast = s.countAhead(sh, &it)
 	if r := sh.reserved; r != nil {
 		e.Reserved, e.Start = r.worker.id, r.start
 	}
 	s.explainQueue(sh, &e)
 	return e
+}
+
+// explainAccount tells who pays, as of the last pass.
+func (s *Scheduler) explainAccount(sh *shape, e *Explanation) {
+	e.Level = s.levelOf(sh)
+	if a := sh.lane.account; s.fair {
+		e.Account, e.Balance = a.name, a.balance(s.now)
+	}
 }
 
 func (s *Scheduler) explainQueue(sh *shape, e *Explanation) {
@@ -92,6 +121,10 @@ func (s *Scheduler) explainQueue(sh *shape, e *Explanation) {
 		e.Cause = CausePaused
 	case !q.open():
 		e.Cause, e.Running, e.MaxRunning = CauseMaxRunning, q.running, q.MaxRunning
+	case sh.lane.account.barred():
+		e.Cause = CauseNoQuota
+	case !s.mayRun(sh):
+		e.Cause = CauseFanout
 	case !sh.lane.command:
 		e.Cause = CausePull
 	default:
@@ -123,6 +156,9 @@ func (s *Scheduler) explainRoom(sh *shape) Cause {
 			return CauseStrict
 		}
 		return CauseNext
+	}
+	if firstFit(&c.free, start, &need, d, fit{}) != nil {
+		return CauseLimit
 	}
 	need[colStart] = never
 	if firstFit(&c.free, start, &need, d, fit{}) != nil {
@@ -204,6 +240,9 @@ func (e Explanation) String() string {
 		}
 		s += "; " + least + job.Plural(e.Ahead, "job") + are + " ahead of it"
 	}
+	if e.Account != "" && e.Cause != CausePreempting {
+		s += fmt.Sprintf("; account %q would run it %s", e.Account, e.Level)
+	}
 	if e.Reserved != 0 {
 		s += "; an agent is reserved for it"
 		if e.Start != 0 {
@@ -234,6 +273,14 @@ func (e Explanation) reason() string {
 			job.ShowAmount(r, e.Shortage.Need), r, e.Agents, job.ShowAmount(r, e.Shortage.Largest))
 	case CauseTime:
 		return "the agents with room for it end before its time limit"
+	case CauseNoQuota:
+		return fmt.Sprintf("account %q has no quota left, and does not run jobs for free", e.Account)
+	case CauseFanout:
+		return fmt.Sprintf("account %q runs as many jobs that want the same labels as it may", e.Account)
+	case CauseLimit:
+		return fmt.Sprintf("account %q runs as many jobs as it may on agents with the labels of those with room", e.Account)
+	case CausePreempting:
+		return "a job is being stopped to make room for it"
 	case CauseReserved:
 		return "the agents with room for it are reserved for jobs ahead of it"
 	case CauseStrict:

@@ -77,11 +77,11 @@ func (s *Scheduler) Hold(h Held) {
 }
 
 // is reports whether the attempt is of that shape on that worker.
-func (o *hold) is(h *Held) bool {
-	if o.worker == nil {
-		return h.Worker == 0 && o.shape == h.Shape
+func (h *hold) is(o *Held) bool {
+	if h.worker == nil {
+		return o.Worker == 0 && h.shape == o.Shape
 	}
-	return o.worker.id == h.Worker && o.shape == h.Shape
+	return h.worker.id == o.Worker && h.shape == o.Shape
 }
 
 // update changes start and kind of an attempt.

@@ -53,7 +53,7 @@ func (s *Scheduler) offer(sh *shape, q *queue, command bool) {
 func (s *Scheduler) gradeOf(sweep, labels int) uint64 {
 	grade := uint64(sweep) << 32
 	if s.fair {
-		grade |= uint64(^uint32(labels)) //nolint:gosec // a shape has few labels
+		grade |= uint64(^uint32(labels))
 	}
 	return grade
 }
@@ -61,7 +61,7 @@ func (s *Scheduler) gradeOf(sweep, labels int) uint64 {
 // sweep is the sweep in which a position comes.
 func (r rank) sweep() uint64 { return r.grade >> 32 }
 
-// list puts the offer into its lane.
+// listOffer puts the offer into its lane.
 func (s *Scheduler) listOffer(o *offer) {
 	o.listed, o.stale, o.key = true, false, o.head()
 	need := o.shape.demand.want.negated()

@@ -63,7 +63,20 @@ func (s *Scheduler) work() {
 		case b.party == nil:
 			return
 		default:
-			s.try(b.party, b.agenda)
+			s.serveBid(b)
+		}
+	}
+}
+
+// serveBid serves a bid, and what the party has next as long as nothing is placed
+// and its turn stays the same.
+func (s *Scheduler) serveBid(b bid) {
+	placed := len(s.placed)
+	for {
+		s.try(b.party, b.agenda)
+		next, ok := b.party.bid()
+		if !ok || s.budget <= 0 || len(s.placed) > placed || next != b || len(b.party.account.parties) > 1 {
+			return
 		}
 	}
 }

@@ -134,14 +134,14 @@ func (hu *hunt) alike() bool {
 }
 
 // place is the same for victims in whose place the same jobs fit.
-func (v *hold) place() string {
-	w := v.worker
+func (h *hold) place() string {
+	w := h.worker
 	var b []byte
 	for _, bits := range w.member {
 		b = binary.LittleEndian.AppendUint64(b, bits)
 	}
 	room := w.free.clone()
-	room.add(&v.demand.amounts, 1)
+	room.add(&h.demand.amounts, 1)
 	var key strings.Builder
 	key.Write(b)
 	key.WriteString(room.key())

@@ -196,7 +196,7 @@ func (s *Scheduler) heads() []*shape {
 	}
 	var walks []*walker
 	for _, p := range s.partiesInTurn() {
-		walks = append(walks, &walker{order: &p.commands, bound: s.roomOf, wanted: (*offer).last})
+		walks = append(walks, &walker{order: &p.commands, bound: s.roomOf})
 	}
 	for seen := 0; len(walks) > 0 && seen < maxHeadsSeen && len(s.headList) < s.cfg.MaxReservations; seen++ {
 		w := walks[0]
@@ -205,7 +205,7 @@ func (s *Scheduler) heads() []*shape {
 			continue
 		}
 		w.skip()
-		if walks = append(walks, w); o.shape.suits() && s.mayRun(o.shape) {
+		if walks = append(walks, w); o.shape.suits() && s.mayRun(o.shape) && !slices.Contains(s.headList, o.shape) {
 			s.headList = append(s.headList, o.shape)
 		}
 	}
