@@ -10,6 +10,13 @@
 // service: queue priority, job priority (both larger first), then place. What
 // changed (a job became ready, a worker became freer) is put on an agenda in
 // that order, and Pass works the agenda off in steps.
+//
+// Where accounts are set, each is a party with an order and an agenda of its own,
+// and so is every queue of it that has a weight. The level of an account's quota,
+// then the sweep (workers that have the preferred labels, then any), then who was
+// served longest ago decide which party is served next. At the end of a level runs
+// may move between levels, and jobs may preempt runs of worse ones. With no
+// account set, all jobs are of one party and free.
 package schedule
 
 import (
