@@ -31,9 +31,9 @@ func (s *State) file(q *queueRow, r *rec, n int64) {
 	}
 	ref := r.ref()
 	if n > 0 {
-		q.keyed[r.state].Push(ref, s.keys.before)
+		q.keyed[r.state].Push(ref, &s.keys.order)
 	} else {
-		q.keyed[r.state].Remove(&ref, s.keys.before)
+		q.keyed[r.state].Remove(&ref, &s.keys.order)
 	}
 }
 
@@ -138,9 +138,7 @@ func (s *State) loadedKeys() {
 	for q, of := range refs {
 		for st, refs := range of {
 			s.keys.sort(refs)
-			for _, ref := range refs {
-				q.keyed[st].Push(ref, s.keys.before)
-			}
+			q.keyed[st].Fill(refs, &s.keys.order)
 		}
 	}
 }
@@ -212,7 +210,7 @@ func (s *State) refsByKey(q *queueRow, states uint16, after *job.Key, limit int)
 			continue
 		}
 		var refs []uint32
-		q.keyed[st].Each(from, s.keys.before, func(ref *uint32) bool {
+		q.keyed[st].Each(from, &s.keys.order, func(ref *uint32) bool {
 			if len(refs) < limit {
 				refs = append(refs, *ref)
 			}

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"math/bits"
 	"slices"
 
+	"github.com/muster-queue/muster/internal/sorted"
 	"github.com/muster-queue/muster/job"
 )
 
@@ -21,6 +21,16 @@ type keyArena struct {
 	probe []byte
 	// freed are the cells of jobs that left, until the scheduler was told.
 	freed []uint32
+	order sorted.Order[uint32]
+}
+
+// init must be called once.
+func (k *keyArena) init() {
+	k.order = sorted.Order[uint32]{
+		Before: k.before,
+		Common: func(a, b *uint32) int { return sorted.Common(k.at(*a), k.at(*b)) },
+		Part:   func(ref *uint32, from int) uint64 { return sorted.Part(k.at(*ref), from) },
+	}
 }
 
 // A chunk has cells of one size, counted in units of 8 bytes. A cell that is
@@ -168,9 +178,7 @@ func (k *keyArena) sort(refs []uint32) {
 	common := k.common(refs)
 	all := make([]entry, len(refs))
 	for i, ref := range refs {
-		var part [8]byte
-		copy(part[:], k.at(ref)[common:])
-		all[i] = entry{binary.BigEndian.Uint64(part[:]), ref}
+		all[i] = entry{sorted.Part(k.at(ref), common), ref}
 	}
 	slices.SortFunc(all, func(a, b entry) int {
 		if a.part != b.part {
@@ -188,21 +196,7 @@ func (k *keyArena) common(refs []uint32) int {
 	first := k.at(refs[0])
 	n := len(first)
 	for _, ref := range refs {
-		n = min(n, commonPrefix(first[:n], k.at(ref)))
+		n = min(n, sorted.Common(first[:n], k.at(ref)))
 	}
 	return n
-}
-
-func commonPrefix(a, b []byte) int {
-	n := min(len(a), len(b))
-	i := 0
-	for ; i+8 <= n; i += 8 {
-		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
-			return i + bits.TrailingZeros64(x)/8
-		}
-	}
-	for i < n && a[i] == b[i] {
-		i++
-	}
-	return i
 }

@@ -221,7 +221,7 @@ func (s *State) feedByKey() (more bool) {
 			if last := at.last; last != 0 {
 				from = &last
 			}
-			q.keyed[job.Ready].Each(from, s.keys.before, func(ref *uint32) bool {
+			q.keyed[job.Ready].Each(from, &s.keys.order, func(ref *uint32) bool {
 				if n == feedPortion {
 					return false
 				}

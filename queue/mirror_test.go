@@ -174,7 +174,7 @@ func checkByKey(t fataler, s *State) {
 		}
 		for st := range q.keyed {
 			var got, all []string
-			q.keyed[st].Each(nil, s.keys.before, func(ref *uint32) bool {
+			q.keyed[st].Each(nil, &s.keys.order, func(ref *uint32) bool {
 				got = append(got, string(s.keys.at(*ref)))
 				return true
 			})

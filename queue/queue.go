@@ -114,6 +114,7 @@ func New(cfg Config) *State {
 	s.timers.moved = func(try uint32, place int32) { s.tries.at(try).timer = place }
 	s.ends.moved = func(try uint32, place int32) { s.tries.at(try).end = place }
 	s.wakeups.moved = func(w uint32, place int32) { s.workers.rows[w].timer = place }
+	s.keys.init()
 	s.requests.init()
 	s.recent.least = leastGeneration
 	return s

@@ -66,7 +66,7 @@ func (g *groupIndex) add(sh *shape, it Item) {
 	}
 	l := lines[sh]
 	if l == nil {
-		l = &line{key: sh.items.key}
+		l = newLine(sh.items.key)
 		lines[sh] = l
 	}
 	l.push(it)

@@ -25,16 +25,16 @@ func keyOfPlace(place uint64) []byte {
 // places and by keys.
 func TestLine(t *testing.T) {
 	t.Run("place", func(t *testing.T) {
-		testLine(t, line{}, func(a, b Item) int { return cmp.Compare(a.Place, b.Place) })
+		testLine(t, newLine(nil), func(a, b Item) int { return cmp.Compare(a.Place, b.Place) })
 	})
 	t.Run("key", func(t *testing.T) {
-		testLine(t, line{key: keyOfPlace}, func(a, b Item) int {
+		testLine(t, newLine(keyOfPlace), func(a, b Item) int {
 			return bytes.Compare(keyOfPlace(a.Place), keyOfPlace(b.Place))
 		})
 	})
 }
 
-func testLine(t *testing.T, l line, byPlace func(a, b Item) int) {
+func testLine(t *testing.T, l *line, byPlace func(a, b Item) int) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	byOrder := func(a, b Item) int {
 		return cmp.Or(-cmp.Compare(a.Priority, b.Priority), byPlace(a, b), cmp.Compare(a.Seq, b.Seq))

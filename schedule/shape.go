@@ -66,7 +66,7 @@ func (s *Scheduler) DefineShape(id job.ShapeID, def *job.Shape) {
 	s.offer(sh, s.queueOf(def.Queue), def.Command)
 	sh.kind, sh.wait, sh.version, sh.checked = def.Kind, def.Wait, 0, 0
 	sh.demand = newDemand(def.Needs, def.Time)
-	sh.items.key = s.keyOf(sh.lane.queue)
+	sh.items.orderBy(s.keyOf(sh.lane.queue))
 	s.releaseOffers(old)
 	s.cancelReservation(sh)
 	if sh.items.len() > 0 {

@@ -6,127 +6,148 @@ package sorted
 
 import "slices"
 
-// chunkSize is how many things a chunk holds at most: all that is ever moved by
-// one change.
-const chunkSize = 512
-
-// List is a sorted list; its zero value is empty. The order is a function given
-// with each call, always the same for one list: whether a comes before b. Of
-// two that are equal, neither before the other, only one is in it.
+// List is a sorted list; its zero value is empty. The order is given with each
+// call, always the same for one list. Of two that are equal, neither before the
+// other, only one is in it.
 type List[T any] struct {
-	chunks [][]T // none empty
+	chunks []*chunk[T] // none empty
 	n      int
+	index
+}
+
+// Order is how a list is ordered.
+type Order[T any] struct {
+	// Before reports whether a comes before b.
+	Before func(a, b *T) bool
+	// Common and Part are for things that are ordered by a text that is not in
+	// them, or only by something else where that is equal: how many bytes the
+	// texts of a and b have in common at their beginning, and the eight bytes of a
+	// text from one on, the first in the highest bits, zero behind its end. A list
+	// keeps parts of the texts with them, so that it seldom has to look at a text.
+	// Both are nil otherwise.
+	Common func(a, b *T) int
+	Part   func(v *T, from int) uint64
 }
 
 // Len is how many there are.
 func (l *List[T]) Len() int { return l.n }
 
 // Push adds v; false if its equal is there already.
-func (l *List[T]) Push(v T, before func(a, b *T) bool) bool {
+func (l *List[T]) Push(v T, o *Order[T]) bool {
 	last := len(l.chunks) - 1
 	if last < 0 {
-		l.chunks = append(l.chunks, []T{v})
-		l.n++
+		l.append(newChunk(v, 1, o), o)
 		return true
 	}
 	c := l.chunks[last]
-	if !before(&c[len(c)-1], &v) {
-		return l.insert(v, before)
+	if !o.Before(&c.items[len(c.items)-1], &v) {
+		return l.insert(v, o)
 	}
-	if len(c) < chunkSize { // in order: the usual case
-		l.chunks[last] = append(c, v)
+	if len(c.items) < chunkSize { // in order: the usual case
+		c.append(v, o)
+		l.widen(c.common, o)
+		l.n++
 	} else {
-		l.chunks = append(l.chunks, append(make([]T, 0, chunkSize), v))
+		l.append(newChunk(v, chunkSize, o), o)
 	}
-	l.n++
 	return true
 }
 
-func (l *List[T]) insert(v T, before func(a, b *T) bool) bool {
-	i, j, found := l.find(&v, before)
+// Fill adds things that are in order, none twice, to an empty list.
+func (l *List[T]) Fill(all []T, o *Order[T]) {
+	for part := range slices.Chunk(all, chunkSize) {
+		c := &chunk[T]{items: slices.Clone(part)}
+		c.hint(o)
+		l.append(c, o)
+	}
+}
+
+// append adds a chunk behind the others.
+func (l *List[T]) append(c *chunk[T], o *Order[T]) {
+	l.chunks = append(l.chunks, c)
+	l.n += len(c.items)
+	l.entered(len(l.chunks)-1, o)
+}
+
+func (l *List[T]) insert(v T, o *Order[T]) bool {
+	i, j, found := l.find(&v, o)
 	if found {
 		return false
 	}
 	c := l.chunks[i]
-	if len(c) >= chunkSize {
-		half := len(c) / 2
-		upper := append(make([]T, 0, chunkSize), c[half:]...)
-		l.chunks[i] = c[:half:half]
+	if len(c.items) >= chunkSize {
+		upper := c.split(o)
 		l.chunks = slices.Insert(l.chunks, i+1, upper)
-		if j > half {
-			i, j = i+1, j-half
+		l.entered(i+1, o)
+		if half := len(c.items); j > half {
+			i, j, c = i+1, j-half, upper
 		}
-		c = l.chunks[i]
 	}
-	l.chunks[i] = slices.Insert(c, j, v)
+	c.insert(j, v, o)
+	l.widen(c.common, o)
+	if j == 0 {
+		l.changed(i, o)
+	}
 	l.n++
 	return true
 }
 
 // find gives the chunk and the position in it where v is or belongs. The list
 // is not empty.
-func (l *List[T]) find(v *T, before func(a, b *T) bool) (chunk, pos int, found bool) {
+func (l *List[T]) find(v *T, o *Order[T]) (chunk, pos int, found bool) {
 	// The last chunk that does not begin behind it.
-	lo, hi := 0, len(l.chunks)
+	lo, hi := l.among(v, o)
 	for lo < hi {
 		mid := (lo + hi) / 2
-		if before(v, &l.chunks[mid][0]) {
+		if o.Before(v, &l.chunks[mid].items[0]) {
 			hi = mid
 		} else {
 			lo = mid + 1
 		}
 	}
 	chunk = max(lo-1, 0)
-	c := l.chunks[chunk]
-	lo, hi = 0, len(c)
-	for lo < hi {
-		mid := (lo + hi) / 2
-		if before(&c[mid], v) {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return chunk, lo, lo < len(c) && !before(v, &c[lo])
+	pos, found = l.chunks[chunk].find(v, o)
+	return chunk, pos, found
 }
 
 // Find is v's equal in the list.
-func (l *List[T]) Find(v *T, before func(a, b *T) bool) (is T, found bool) {
+func (l *List[T]) Find(v *T, o *Order[T]) (is T, found bool) {
 	if l.n == 0 {
 		return is, false
 	}
-	i, j, found := l.find(v, before)
+	i, j, found := l.find(v, o)
 	if found {
-		is = l.chunks[i][j]
+		is = l.chunks[i].items[j]
 	}
 	return is, found
 }
 
 // Remove takes v's equal out and returns it; false if it is not there.
-func (l *List[T]) Remove(v *T, before func(a, b *T) bool) (was T, found bool) {
+func (l *List[T]) Remove(v *T, o *Order[T]) (was T, found bool) {
 	if l.n == 0 {
 		return was, false
 	}
-	i, j, found := l.find(v, before)
+	i, j, found := l.find(v, o)
 	if !found {
 		return was, false
 	}
 	l.n--
 	c := l.chunks[i]
-	was = c[j]
+	was = c.items[j]
 	switch {
-	case len(c) == 1:
+	case len(c.items) == 1:
 		l.drop(i)
 	case j == 0:
-		l.chunks[i] = c[1:]
+		c.pop()
 	default:
-		l.chunks[i] = slices.Delete(c, j, j+1)
-		l.merge(i)
+		c.remove(j)
+		l.merge(i, o)
 	}
 	return was, true
 }
 
 func (l *List[T]) drop(i int) {
+	l.left(i)
 	if i == 0 {
 		l.chunks[0] = nil
 		l.chunks = l.chunks[1:]
@@ -136,39 +157,40 @@ func (l *List[T]) drop(i int) {
 }
 
 // merge joins a chunk that became small with the next one, if they leave room.
-func (l *List[T]) merge(i int) {
+func (l *List[T]) merge(i int, o *Order[T]) {
 	c := l.chunks[i]
-	if len(c) > chunkSize/4 || i+1 >= len(l.chunks) || len(l.chunks[i+1]) > chunkSize/2 {
+	if len(c.items) > chunkSize/4 || i+1 >= len(l.chunks) || len(l.chunks[i+1].items) > chunkSize/2 {
 		return
 	}
-	l.chunks[i] = append(c, l.chunks[i+1]...)
+	c.items = append(c.items, l.chunks[i+1].items...)
+	c.hint(o)
 	l.drop(i + 1)
 }
 
 // Front is the first; the list is not empty.
-func (l *List[T]) Front() *T { return &l.chunks[0][0] }
+func (l *List[T]) Front() *T { return &l.chunks[0].items[0] }
 
 // Pop takes the first out; the list is not empty.
 func (l *List[T]) Pop() T {
 	c := l.chunks[0]
-	v := c[0]
-	if len(c) == 1 {
+	v := c.items[0]
+	if len(c.items) == 1 {
 		l.drop(0)
 	} else {
-		l.chunks[0] = c[1:]
+		c.pop()
 	}
 	l.n--
 	return v
 }
 
 // Ahead counts those before v.
-func (l *List[T]) Ahead(v *T, before func(a, b *T) bool) int {
+func (l *List[T]) Ahead(v *T, o *Order[T]) int {
 	if l.n == 0 {
 		return 0
 	}
-	i, j, _ := l.find(v, before)
+	i, j, _ := l.find(v, o)
 	for _, c := range l.chunks[:i] {
-		j += len(c)
+		j += len(c.items)
 	}
 	return j
 }
@@ -178,11 +200,11 @@ func (l *List[T]) Ahead(v *T, before func(a, b *T) bool) int {
 func (l *List[T]) Lead(is func(*T) bool) int {
 	n := 0
 	for _, c := range l.chunks {
-		if is(&c[len(c)-1]) {
-			n += len(c)
+		if is(&c.items[len(c.items)-1]) {
+			n += len(c.items)
 			continue
 		}
-		i, _ := slices.BinarySearchFunc(c, true, func(v T, _ bool) int {
+		i, _ := slices.BinarySearchFunc(c.items, true, func(v T, _ bool) int {
 			if is(&v) {
 				return -1
 			}
@@ -194,17 +216,17 @@ func (l *List[T]) Lead(is func(*T) bool) int {
 }
 
 // Each visits those behind v (all if nil) in order until visit says no.
-func (l *List[T]) Each(v *T, before func(a, b *T) bool, visit func(*T) bool) {
+func (l *List[T]) Each(v *T, o *Order[T], visit func(*T) bool) {
 	i, j := 0, 0
 	if v != nil && l.n > 0 {
 		var found bool
-		if i, j, found = l.find(v, before); found {
+		if i, j, found = l.find(v, o); found {
 			j++
 		}
 	}
 	for ; i < len(l.chunks); i, j = i+1, 0 {
-		for ; j < len(l.chunks[i]); j++ {
-			if !visit(&l.chunks[i][j]) {
+		for items := l.chunks[i].items; j < len(items); j++ {
+			if !visit(&items[j]) {
 				return
 			}
 		}

@@ -13,7 +13,7 @@ type keyEnd struct {
 	end uint64
 }
 
-func byKey(a, b *keyEnd) bool { return a.key < b.key }
+var byKey = &sorted.Order[keyEnd]{Before: func(a, b *keyEnd) bool { return a.key < b.key }}
 
 // applyKeys keeps the keys of jobs, live and complete. What is not complete any
 // more comes first: its key may have completed again.

@@ -105,7 +105,8 @@ func (n *namespace) Payloads(refs []job.PayloadRef) ([]job.Payload, error) {
 	for i, ref := range refs {
 		key = id.seqKey(key[:0], kindPayload, ref.Seq, ref.Version)
 		found[i] = job.Payload{Seq: ref.Seq, Version: ref.Version}
-		if !goTo(iter, key) {
+		near := i > 0 && ref.Seq-refs[i-1].Seq <= 1
+		if !goTo(iter, key, near) {
 			err = iter.Error() // the next seek would forget it
 		} else {
 			found[i].Body, err = n.body(iter)
@@ -118,10 +119,11 @@ func (n *namespace) Payloads(refs []job.PayloadRef) ([]job.Payload, error) {
 	return found, n.store.readError("read descriptions", err)
 }
 
-// goTo brings an iterator to a key; false if that is not there. A step is tried
-// first, which costs much less than a seek.
-func goTo(iter *pdb.Iterator, key []byte) bool {
-	if iter.Valid() && iter.Next() && bytes.Equal(iter.Key(), key) {
+// goTo brings an iterator to a key; false if that is not there. If the key is
+// likely to be the next one, a step is tried first, which costs much less than a
+// seek; in vain, it may cost the reading of a block.
+func goTo(iter *pdb.Iterator, key []byte, near bool) bool {
+	if near && iter.Valid() && iter.Next() && bytes.Equal(iter.Key(), key) {
 		return true
 	}
 	return iter.Error() == nil && iter.SeekGE(key) && bytes.Equal(iter.Key(), key)
