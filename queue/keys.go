@@ -33,7 +33,7 @@ func (k *keyArena) init() {
 	}
 }
 
-// A chunk has cells of one size, counted in units of 8 bytes. A cell that is
+// A chunk has cells of one size, counted in units of 4 bytes. A cell that is
 // taken has the slot, the length of the key as a varint, and the key; one that
 // was given back begins with the number of the next such cell.
 type keyChunk struct {
@@ -44,15 +44,15 @@ type keyChunk struct {
 }
 
 const (
-	unit       = 8
+	unit       = 4
 	chunkUnits = 1 << chunkBits
-	chunkBits  = 11
+	chunkBits  = 12
 	slotBytes  = 4
 )
 
 // keyClasses are the sizes of cells; the last has room for a key of job.MaxKey.
 var keyClasses = [...]uint16{
-	1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 170, 204, 256, 341, 514,
+	2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 24, 26, 28, 30, 32, 36, 40, 44, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 341, 409, 512, 682, 1028,
 }
 
 // put keeps a copy of a key.
