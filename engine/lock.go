@@ -151,13 +151,13 @@ func (n *Namespace) Locks(ctx context.Context, r LocksRequest) ([]lock.Held, err
 }
 
 // takeLocks is what this turn changed of the locks. Whoever waits for one to be
-// released tries again when that is durable.
+// released tries again when that is durable, or is known not to be.
 func (w *writer) takeLocks() []job.LockRow {
 	rows := w.locks.Take()
 	for i := range rows {
 		if rows[i].Gone {
 			freed := w.freed
-			w.later(func() { close(freed) })
+			w.done = append(w.done, func(error) { close(freed) }) // also when it fails: after the load it is another one
 			w.freed = make(chan struct{})
 			break
 		}

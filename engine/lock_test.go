@@ -269,3 +269,32 @@ func TestLocksOfAnIdleNamespace(t *testing.T) {
 		}
 	})
 }
+
+// Who waits for a lock learns of its release also when a commit that released one
+// failed before.
+func TestLockWaitsThroughAFailedCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, Config{})
+		try(t, b.lock("a", 24*time.Hour, "x"))
+		got := make(chan error, 1)
+		go func() {
+			_, err := b.ns.Lock(b.ctx, LockRequest{Owner: "b", Paths: []lock.Path{"x"}, Wait: -1})
+			got <- err
+		}()
+		synctest.Wait()
+		b.store.failNext(errors.New("the disk broke"))
+		unlock := OwnerRequest{Owner: "a", Paths: []lock.Path{"x"}}
+		if err := b.ns.Unlock(b.ctx, unlock); !errors.Is(err, job.ErrUnknownOutcome) {
+			t.Fatalf("unlock during a failing commit: %v", err)
+		}
+		synctest.Wait()
+		try(t, b.ns.Unlock(b.ctx, unlock))
+		synctest.Wait()
+		select {
+		case err := <-got:
+			try(t, err)
+		default:
+			t.Fatal("the lock is free, but who waited for it does not know")
+		}
+	})
+}

@@ -88,8 +88,8 @@ func (p *reporting) completes(i int, c *completion) {
 
 // turn does reports on the writer; left are those that need something read first.
 func (p *reporting) turn(w *writer, todo []int) (left []int) {
-	if id, ok := w.state.WorkerNamed(p.worker); ok {
-		_ = w.state.Heard(id.ID)
+	if row, ok := w.state.WorkerNamed(p.worker); ok && !row.Agent { // an agent is heard by its session alone
+		_ = w.state.Heard(row.ID)
 	}
 	for _, i := range todo {
 		r := &p.reports[i]

@@ -182,6 +182,9 @@ func (w *writer) reserve(q *waiter) error {
 	if w.state.Meta().Draining {
 		return job.ErrDraining
 	}
+	if err := w.state.Pulls(r.Worker.Name); err != nil {
+		return err
+	}
 	q.worker = w.state.Meet(r.Worker)
 	if r.Session != "" {
 		grants, repeated, known := w.state.RepeatReserve(r.Session, r.Sequence)

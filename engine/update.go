@@ -192,6 +192,9 @@ func (u *updating) turn(w *writer) (UpdateResult, error) {
 	if def, _ := w.state.Queue(job.QueueID(q.ID)); !ok || u.Defined && !def.Defined() {
 		return UpdateResult{}, job.ErrNoQueue
 	}
+	if err := w.state.Pulls(u.Worker); err != nil {
+		return UpdateResult{}, err
+	}
 	l, live := w.state.Lookup(u.digest)
 	if !live {
 		return u.inHistory(w)

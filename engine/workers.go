@@ -11,12 +11,15 @@ import (
 // a.Expires, or says that it leaves; what it holds keeps its leases. It is
 // remembered for a while after it expired, left, or was heard of last. Asking for
 // jobs needs no announcement. Errors: Invalid; NotFound for an unknown one that
-// leaves.
+// leaves; Conflict for an agent's name.
 func (n *Namespace) Announce(ctx context.Context, a job.Worker, leaves bool) error {
 	if err := checkWorker(&a); err != nil {
 		return err
 	}
 	_, err := call(ctx, n, urgent, func(w *writer) (struct{}, error) {
+		if err := w.state.Pulls(a.Name); err != nil {
+			return struct{}{}, err
+		}
 		if !leaves {
 			w.state.Join(a)
 			return struct{}{}, nil

@@ -214,3 +214,35 @@ func TestUnitAttempts(t *testing.T) {
 		}
 	})
 }
+
+// A program that pulls under the name of an agent must not become that agent: what
+// the agent runs would be granted to others.
+func TestPullerNamedLikeAnAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, Config{})
+		agent := job.Worker{
+			Name: "a", Agent: true, Machine: "m", Boot: "b", Dir: "d", Incarnation: 1, Capacity: job.Resources{job.CPU: 1000},
+		}
+		s, err := b.ns.Attach(b.ctx, AttachRequest{Worker: agent})
+		try(t, err)
+		b.add(t, &job.Job{Command: &job.Command{Line: "true", Dir: "/"}}, data("x"))
+		synctest.Wait()
+		o, err := s.Take()
+		if err != nil || o == nil || len(o.Assign) != 1 {
+			t.Fatalf("orders %+v, %v", o, err)
+		}
+		_, reserveErr := b.ns.Reserve(b.ctx, ReserveRequest{Worker: job.Worker{Name: "a"}, N: 1})
+		announceErr := b.ns.Announce(b.ctx, job.Worker{Name: "a"}, false)
+		leaveErr := b.ns.Announce(b.ctx, job.Worker{Name: "a"}, true)
+		_, updateErr := b.ns.Update(b.ctx, UpdateRequest{Queue: "q", Key: "x", To: TargetHeld, Worker: "a"})
+		for _, err := range []error{reserveErr, announceErr, leaveErr, updateErr} {
+			if !job.IsKind(err, job.Conflict) {
+				t.Errorf("%v; want a conflict", err)
+			}
+		}
+		w, err := b.ns.Worker(b.ctx, "a")
+		if err != nil || !w.Agent {
+			t.Fatalf("the agent is %+v, %v", w, err)
+		}
+	})
+}

@@ -66,8 +66,9 @@ func (s *State) rename(w *worker) {
 // verified that nothing of theirs runs any more, call Supersede for each.
 func (s *State) Join(row job.Worker) (job.WorkerID, []job.WorkerID) {
 	slot, known := s.workers.byKey[row.Name]
-	if known && row.Agent && s.workers.rows[slot].Incarnation != row.Incarnation {
-		known = false
+	if known {
+		was := s.workers.rows[slot]
+		known = was.Agent == row.Agent && (!row.Agent || was.Incarnation == row.Incarnation)
 	}
 	var w *worker
 	if known {
@@ -84,6 +85,17 @@ func (s *State) Join(row job.Worker) (job.WorkerID, []job.WorkerID) {
 	s.activate(slot, w)
 	s.hear(slot, w)
 	return w.ID, s.earlier(w)
+}
+
+// Pulls refuses a name to a worker that pulls: an agent has it, and leases that end
+// when the agent is silent are not to become those of a program. Error: Conflict.
+func (s *State) Pulls(name string) error {
+	if slot, known := s.workers.byKey[name]; known {
+		if w := s.workers.rows[slot]; w.Agent && (!w.Forgotten || w.held > 0) {
+			return job.Errorf(job.Conflict, "worker %s is an agent, which runs commands: a program that pulls jobs needs another name", name)
+		}
+	}
+	return nil
 }
 
 // Meet makes a worker known that asks for work, or says that it was heard. What it
