@@ -173,7 +173,7 @@ func (w *writer) loadLocks(rows []job.LockRow, now job.Time) {
 	for _, row := range rows {
 		w.locks.Load(row)
 	}
-	w.locks.Expire(now)
+	w.locks.Expire(now, -1)
 	if w.freed != nil {
 		close(w.freed)
 	}

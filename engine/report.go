@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/queue"
@@ -91,11 +90,14 @@ func (p *reporting) turn(w *writer, todo []int) (left []int) {
 	if row, ok := w.state.WorkerNamed(p.worker); ok && !row.Agent { // an agent is heard by its session alone
 		_ = w.state.Heard(row.ID)
 	}
+	var waits map[job.Seq]bool // those of one job are done in order
 	for _, i := range todo {
 		r := &p.reports[i]
-		waits := slices.ContainsFunc(left, func(o int) bool { return p.reports[o].Seq == r.Seq }) // in order
-		if waits || !p.ready(w, i) {
-			left = append(left, i)
+		if waits[r.Seq] || !p.ready(w, i) {
+			if left = append(left, i); waits == nil {
+				waits = map[job.Seq]bool{}
+			}
+			waits[r.Seq] = true
 			continue
 		}
 		if p.answers[i].Err != nil {

@@ -150,12 +150,12 @@ func (w *writer) turn() {
 // expire does what is due, after reports and renewals were heard and before
 // anything else; more is set when some of it is left.
 func (w *writer) expire(now job.Time) {
-	w.locks.Expire(now)
-	w.more = w.state.Expire(expireMax)
+	locks := w.locks.Expire(now, expireMax)
+	w.more = w.state.Expire(expireMax) || locks
 	w.feed()
 }
 
-// expireMax bounds the timers one turn does.
+// expireMax bounds the timers one turn does, and the locks that it ends.
 const expireMax = 2000
 
 // stallBound is the lateness of a timer that means that the whole process stood

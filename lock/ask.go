@@ -77,7 +77,7 @@ func (t *Tree) Read(now job.Time, paths []Path) ([]*Held, error) {
 	if err := bounded("", paths); err != nil {
 		return nil, err
 	}
-	t.Expire(now)
+	t.expire(now)
 	found := make([]*Held, len(paths))
 	for i, p := range paths {
 		if _, h, ok := t.held.Get(p); ok {
@@ -91,7 +91,7 @@ func (t *Tree) Read(now job.Time, paths []Path) ([]*Held, error) {
 // Remove releases the lock on p, whoever holds it, and with below set those
 // below it, at most limit; more tells that some are left.
 func (t *Tree) Remove(now job.Time, p Path, below bool, limit int) (removed int, more bool) {
-	t.Expire(now)
+	t.expire(now)
 	if t.held.Has(p) {
 		t.release(p)
 		removed++
@@ -115,7 +115,7 @@ func (t *Tree) Remove(now job.Time, p Path, below bool, limit int) (removed int,
 // List lists the locks on p and below it in the order of paths, at most limit of
 // those that follow after (nil: from the first).
 func (t *Tree) List(now job.Time, p Path, after *Path, limit int) []Held {
-	t.Expire(now)
+	t.expire(now)
 	var page []Held
 	if _, h, ok := t.held.Get(p); ok && (after == nil || *after < p) {
 		page = append(page, *h)
@@ -140,7 +140,7 @@ func (t *Tree) admit(now job.Time, owner string, paths []Path) error {
 	if err := bounded(owner, paths); err != nil {
 		return err
 	}
-	t.Expire(now)
+	t.expire(now)
 	if t.Len()+len(paths) > t.max {
 		return job.Errorf(job.Exhausted, "lock %d paths: %d locks are held in this namespace, which may have %d; release some, or remove stale ones", len(paths), t.Len(), t.max)
 	}
@@ -152,11 +152,10 @@ func (t *Tree) owned(now job.Time, owner string, paths []Path) error {
 	if err := bounded(owner, paths); err != nil {
 		return err
 	}
-	t.Expire(now)
 	for _, p := range paths {
 		_, h, ok := t.held.Get(p)
 		switch {
-		case !ok:
+		case !ok || h.Until < now:
 			return job.Errorf(job.LostLease, "%s is not locked", p.subject())
 		case h.Owner != owner:
 			return job.Errorf(job.LostLease, "%s is held by %q, not by %q", p.subject(), h.Owner, owner)

@@ -42,8 +42,8 @@ type Held struct {
 	Lease time.Duration
 }
 
-// Tree has the locks of a namespace. Its methods first release what has expired:
-// a lock whose time lies strictly before now.
+// Tree has the locks of a namespace. To its methods a lock whose time lies strictly
+// before now is none; most release it first.
 type Tree struct {
 	max     int
 	held    *btreemap.BTreeMap[Path, *Held]
@@ -82,16 +82,23 @@ func (t *Tree) Next() (at job.Time, ok bool) {
 	return d.at, ok
 }
 
-// Expire releases the locks whose time lies before now.
-func (t *Tree) Expire(now job.Time) {
-	for {
+// Expire releases locks whose time lies before now, at most limit; more tells that
+// some are left.
+func (t *Tree) Expire(now job.Time, limit int) (more bool) {
+	for ; ; limit-- {
 		d, _, ok := t.due.Min()
 		if !ok || d.at >= now {
-			return
+			return false
+		}
+		if limit == 0 {
+			return true
 		}
 		t.release(d.path)
 	}
 }
+
+// expire releases all of them; where Expire was called before, there are none.
+func (t *Tree) expire(now job.Time) { t.Expire(now, -1) }
 
 // Shift gives every lock d more time: nobody could renew it for that long.
 func (t *Tree) Shift(d time.Duration) {

@@ -140,7 +140,7 @@ func TestExpiry(t *testing.T) {
 	expect(t, "owners after it", owners(t, tree, 10*second+1, "x", "y", "z"), "- b c")
 	expect(t, "owners after a minute", owners(t, tree, 60*second+1, "x", "y", "z"), "- - c")
 	expect(t, "owners after the longest", owners(t, tree, job.Time(MaxLease), "z"), "c")
-	tree.Expire(job.Time(MaxLease) + 1)
+	tree.Expire(job.Time(MaxLease)+1, -1)
 	if _, ok := tree.Next(); ok || tree.Len() != 0 {
 		t.Fatal("a lock is left")
 	}
@@ -253,7 +253,7 @@ func TestRows(t *testing.T) {
 		t.Fatalf("rows %+v, want %+v", rows, want)
 	}
 	must(t, tree.Renew(5*second, "a", []Path{"y"}, 20*time.Second))
-	tree.Expire(12 * second)
+	tree.Expire(12*second, -1)
 	want = []job.LockRow{{Path: "x", Gone: true}, {Path: "y", Owner: "a", Since: second, Until: 25 * second, Lease: 20 * time.Second}}
 	if got := tree.Take(); !slices.Equal(got, want) {
 		t.Fatalf("rows %+v, want %+v", got, want)
@@ -269,5 +269,23 @@ func TestRows(t *testing.T) {
 	expect(t, "owner after it", owners(t, loaded, 25*second+1, "y"), "-")
 	if got := loaded.Take(); !slices.Equal(got, []job.LockRow{{Path: "y", Gone: true}}) {
 		t.Fatalf("rows %+v after the loaded lock expired", got)
+	}
+}
+
+// TestExpireInParts: many locks that end together are released in steps, and to
+// their owner they are gone at once.
+func TestExpireInParts(t *testing.T) {
+	tree := New(0)
+	for i := range 10 {
+		must(t, tree.Lock(0, "a", []Path{Path('a' + rune(i))}, time.Second))
+	}
+	must(t, tree.Lock(0, "a", []Path{"long"}, time.Hour))
+	now := 2 * second
+	for _, left := range []int{8, 5, 2, 1} {
+		if more := tree.Expire(now, 3); more != (left > 1) || tree.Len() != left {
+			t.Fatalf("%d locks are left (more: %v), want %d", tree.Len(), more, left)
+		}
+		refused(t, "renewing one that has ended", tree.Renew(now, "a", []Path{"j"}, time.Hour), job.LostLease)
+		must(t, tree.Renew(now, "a", []Path{"long"}, time.Hour))
 	}
 }

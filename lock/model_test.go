@@ -78,7 +78,7 @@ func TestModel(t *testing.T) {
 		stored := map[string]job.LockRow{}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			step(t, m, tree, labels)
-			tree.Expire(m.now)
+			tree.Expire(m.now, -1)
 			for _, r := range tree.Take() {
 				stored[r.Path] = r
 				if r.Gone {
