@@ -247,7 +247,7 @@ func (n *Namespace) tryModify(ctx context.Context, f *found, p *queue.Prepared) 
 			return struct{}{}, queue.ErrStale
 		case !ok:
 			return struct{}{}, job.ErrNoJob
-		case l.Version != f.live.Version:
+		case l.Version != f.live.Version || l.Priority != f.live.Priority:
 			return struct{}{}, job.Errorf(job.Conflict, "somebody else modified it at the same time; try again")
 		}
 		err := w.state.Modify(f.live.Seq, p)

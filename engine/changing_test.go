@@ -208,3 +208,32 @@ func TestChangeAndAnswerAreStoredTogether(t *testing.T) {
 		}
 	})
 }
+
+// What a person changes of a job otherwise does not undo the priority it was given.
+func TestModifyKeepsAGivenPriority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, Config{})
+		try(t, b.ns.SetQueue(b.ctx, job.Queue{Name: "q", Order: job.OrderKey}))
+		b.add(t, data("a"))
+		five, seven := 5.0, 0.0
+		try(t, b.ns.PrioritiseUnits(b.ctx, UnitsSelector{Queue: "q", Keys: []job.Key{"a"}}, &five, 0))
+		seen := 0.0
+		_, err := b.ns.Modify(b.ctx, Selector{IDs: []JobID{{Queue: "q", Key: "a"}}}, func(j *job.Job) error {
+			seen, j.Group = j.Priority, "g"
+			return nil
+		})
+		try(t, err)
+		r, err := b.ns.Modify(b.ctx, Selector{IDs: []JobID{{Queue: "q", Key: "a"}}}, func(j *job.Job) error {
+			seven, j.Group = 7, "h"
+			return b.ns.PrioritiseUnits(b.ctx, UnitsSelector{Queue: "q", All: true}, &seven, 0) // meanwhile
+		})
+		if err != nil || r.Skipped != 1 || !job.IsKind(r.Refusals[0].Err, job.Conflict) {
+			t.Fatalf("modified what had changed since: %+v, %v", r, err)
+		}
+		units, err := b.ns.Units(b.ctx, UnitsRequest{Queue: "q", Keys: []job.Key{"a"}})
+		try(t, err)
+		if seen != five || units[0].Priority != seven {
+			t.Fatalf("its priority was %v to who modified it, and is %v; want %v and %v", seen, units[0].Priority, five, seven)
+		}
+	})
+}

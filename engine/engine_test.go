@@ -21,6 +21,8 @@ type shelf struct {
 	mu   sync.Mutex
 	gate chan struct{} // when set, commits wait for it to be closed
 	fail error         // what the next commit fails with
+	// meanwhile, when set, is called before the next descriptions are read.
+	meanwhile func()
 }
 
 type shelfNamespace struct {
@@ -48,6 +50,17 @@ func (n shelfNamespace) Commit(c *job.Changes) (store.Commit, error) {
 	}
 	commit, err := n.Namespace.Commit(c)
 	return shelfCommit{Commit: commit, gate: n.shelf.gate}, err
+}
+
+func (n shelfNamespace) Payloads(refs []job.PayloadRef) ([]job.Payload, error) {
+	n.shelf.mu.Lock()
+	meanwhile := n.shelf.meanwhile
+	n.shelf.meanwhile = nil
+	n.shelf.mu.Unlock()
+	if meanwhile != nil {
+		meanwhile()
+	}
+	return n.Namespace.Payloads(refs)
 }
 
 func (c shelfCommit) Wait() error {

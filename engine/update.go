@@ -115,6 +115,7 @@ type updating struct {
 	described *queue.Prepared
 	buried    []byte
 	loads     uint64
+	amended   uint64 // queue.State.Amended before history was read
 }
 
 func newUpdating(n *Namespace, r *UpdateRequest) (*updating, error) {

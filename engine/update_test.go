@@ -365,3 +365,26 @@ func TestMakeAttempt(t *testing.T) {
 		})
 	}
 }
+
+// A complete job whose priority changes while it is made available again has the new
+// one.
+func TestReopenWithANewPriority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, Config{})
+		try(t, b.ns.SetQueue(b.ctx, job.Queue{Name: "q", Order: job.OrderKey}))
+		b.add(t, data("a"))
+		_, err := b.ns.Update(b.ctx, UpdateRequest{Queue: "q", Key: "a", To: TargetComplete})
+		try(t, err)
+		five := 5.0
+		b.store.meanwhile = func() {
+			try(t, b.ns.PrioritiseUnits(b.ctx, UnitsSelector{Queue: "q", Keys: []job.Key{"a"}}, &five, 0))
+		}
+		_, err = b.ns.Update(b.ctx, UpdateRequest{Queue: "q", Key: "a", To: TargetReady})
+		try(t, err)
+		units, err := b.ns.Units(b.ctx, UnitsRequest{Queue: "q", Keys: []job.Key{"a"}})
+		try(t, err)
+		if units[0].State != job.Ready || units[0].Priority != five {
+			t.Fatalf("it is %v with priority %v; want %v", units[0].State, units[0].Priority, five)
+		}
+	})
+}

@@ -10,7 +10,7 @@ import (
 // inHistory is the turn of an update of a job that is not live: complete, or not
 // there at all.
 func (u *updating) inHistory(w *writer) (UpdateResult, error) {
-	if u.described != nil && u.described.Finished != nil && u.loads == w.ns.loads.Load() {
+	if u.described != nil && u.described.Finished != nil && u.loads == w.ns.loads.Load() && u.amended == w.state.Amended() {
 		switch a := w.state.Reopen(u.described); {
 		case a.Err != nil:
 			return UpdateResult{}, a.Err
@@ -27,7 +27,7 @@ func (u *updating) inHistory(w *writer) (UpdateResult, error) {
 	if err := u.history.settle(w); err != nil {
 		return UpdateResult{}, err
 	}
-	u.missing = u.readHistory
+	u.missing, u.amended = u.readHistory, w.state.Amended()
 	return UpdateResult{}, nil
 }
 

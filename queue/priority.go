@@ -42,8 +42,13 @@ func (s *State) PrioritiseFinished(f *job.Finished, priority float64) error {
 	amended.Priority = priority
 	s.turn.amended = append(s.turn.amended, amended)
 	s.amendKey(f)
+	s.amended++
 	return nil
 }
+
+// Amended is how often a record in history was written anew since the load. One
+// that was read before a change may be out of date though its job is as complete.
+func (s *State) Amended() uint64 { return s.amended }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 

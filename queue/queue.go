@@ -83,6 +83,7 @@ type State struct {
 
 	keys     keyArena
 	keyedLog keyedLog
+	amended  uint64 // see Amended
 
 	// timers of jobs (delayed until, end of lease) and of workers (silence,
 	// forgetting); ends are the expected ends of running jobs, latest first.
