@@ -69,11 +69,15 @@ func (n *namespace) FinishedByKey(queue job.QueueID, after *job.Key, limit int) 
 		return nil, err
 	}
 	defer db.release()
-	ends, err := n.endsByKey(db, queue, after, limit)
-	if err != nil {
-		return nil, n.store.readError("read complete jobs by key", err)
+	// Index and history are read as of one moment: what leaves between the two would
+	// make the page short, as at the end of the queue.
+	view := db.db.NewSnapshot()
+	ends, err := n.endsByKey(view, queue, after, limit)
+	var all []job.Finished
+	if err == nil {
+		all, err = n.finishedMany(view, ends)
 	}
-	all, err := n.finishedMany(db, ends)
+	err = errors.Join(err, view.Close())
 	var found []job.Finished
 	for _, f := range all {
 		if f.End != 0 {
@@ -83,13 +87,13 @@ func (n *namespace) FinishedByKey(queue job.QueueID, after *job.Key, limit int) 
 	return found, n.store.readError("read complete jobs by key", err)
 }
 
-func (n *namespace) endsByKey(db *database, queue job.QueueID, after *job.Key, limit int) (ends []uint64, err error) {
+func (n *namespace) endsByKey(view pdb.Reader, queue job.QueueID, after *job.Key, limit int) (ends []uint64, err error) {
 	id := n.shared.id
 	from, to := id.key32(nil, kindKeyed, uint32(queue)), id.key32(nil, kindKeyed, uint32(queue)+1)
 	if after != nil {
 		from = append(id.keyed(from[:0], queue, *after), 0) // the next key there can be
 	}
-	err = db.scan(from, to, func(_, value []byte) error {
+	err = scan(view, from, to, func(_, value []byte) error {
 		if len(ends) == limit {
 			return errFull
 		}
@@ -126,7 +130,7 @@ func (n *namespace) FinishedKeys(queue job.QueueID, keys []job.Key) ([]job.Finis
 	}
 	var all []job.Finished
 	if err = errors.Join(err, iter.Close()); err == nil {
-		all, err = n.finishedMany(db, ends)
+		all, err = n.finishedMany(db.db, ends)
 	}
 	return all, n.store.readError("read complete jobs by key", err)
 }
@@ -138,13 +142,13 @@ func (n *namespace) FinishedMany(ends []uint64) ([]job.Finished, error) {
 		return nil, err
 	}
 	defer db.release()
-	all, err := n.finishedMany(db, ends)
+	all, err := n.finishedMany(db.db, ends)
 	return all, n.store.readError("read history", err)
 }
 
-func (n *namespace) finishedMany(db *database, ends []uint64) ([]job.Finished, error) {
+func (n *namespace) finishedMany(view pdb.Reader, ends []uint64) ([]job.Finished, error) {
 	id := n.shared.id
-	iter, err := db.db.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kindHistory), UpperBound: id.end(kindHistory)})
+	iter, err := view.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kindHistory), UpperBound: id.end(kindHistory)})
 	if err != nil {
 		return nil, err
 	}

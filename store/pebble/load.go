@@ -148,8 +148,13 @@ func (l *loading) finished() error {
 }
 
 // scan visits the records from a key up to another, in order.
-func (d *database) scan(from, to []byte, visit func(key, value []byte) error) (err error) {
-	iter, err := d.db.NewIter(&pdb.IterOptions{LowerBound: from, UpperBound: to})
+func (d *database) scan(from, to []byte, visit func(key, value []byte) error) error {
+	return scan(d.db, from, to, visit)
+}
+
+// scan visits what is in the range, as view has it.
+func scan(view pdb.Reader, from, to []byte, visit func(key, value []byte) error) (err error) {
+	iter, err := view.NewIter(&pdb.IterOptions{LowerBound: from, UpperBound: to})
 	if err != nil {
 		return err
 	}
