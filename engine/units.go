@@ -102,12 +102,29 @@ func (n *Namespace) Units(ctx context.Context, r UnitsRequest) ([]*Unit, error) 
 		}
 		return n.units(r.Queue, found, r.Brief)
 	}
-	found, err := b.list(ctx, &r)
-	if err != nil {
-		return nil, err
+	return b.read(ctx, r)
+}
+
+// read reads a page. It is only short where the queue ends: in the place of units
+// that are deleted meanwhile come later ones.
+func (b *byKey) read(ctx context.Context, r UnitsRequest) ([]*Unit, error) {
+	var all []*Unit
+	for {
+		found, err := b.list(ctx, &r)
+		if err != nil {
+			return nil, err
+		}
+		units, err := b.ns.units(r.Queue, found, r.Brief)
+		if err != nil {
+			return nil, err
+		}
+		units = slices.DeleteFunc(units, func(u *Unit) bool { return u == nil })
+		all = append(all, units...)
+		if len(found) < r.Limit || len(units) == len(found) {
+			return all, nil
+		}
+		r.After, r.Limit = &found[len(found)-1].key, r.Limit-len(units)
 	}
-	units, err := n.units(r.Queue, found, r.Brief)
-	return slices.DeleteFunc(units, func(u *Unit) bool { return u == nil }), err
 }
 
 // setOf is the set of the states; nil means all.

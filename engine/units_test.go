@@ -276,3 +276,22 @@ func TestOrderOfAQueueStays(t *testing.T) {
 		t.Fatal(u, err)
 	}
 }
+
+// TestUnitsWhileDeleted: a page is only short where the queue ends, also when jobs
+// of it are deleted while it is read.
+func TestUnitsWhileDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, Config{})
+		try(t, b.ns.SetQueue(b.ctx, job.Queue{Name: "q", Order: job.OrderKey}))
+		b.add(t, data("a"), data("b"), data("c"), data("d"))
+		b.store.meanwhile = func() {
+			_, err := b.ns.DeleteUnits(b.ctx, UnitsSelector{Queue: "q", Keys: []job.Key{"a"}})
+			try(t, err)
+		}
+		units, err := b.ns.Units(b.ctx, UnitsRequest{Queue: "q", Limit: 2})
+		try(t, err)
+		if len(units) != 2 || units[0].Key != "b" || units[1].Key != "c" {
+			t.Fatalf("a page of 2 is %+v", units)
+		}
+	})
+}
