@@ -93,13 +93,22 @@ func (s *status) showCounts(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
-	rows := 0
+	rows, rest := 0, total
 	for c, err := range s.counts(ctx, l, &total) {
 		if err != nil {
 			return err
 		}
 		rows++
+		for st, n := range c.Counts {
+			rest[st] = max(0, rest[st]-n) // what was added since total was read
+		}
 		if err := t.row(c.Name, &c.Counts); err != nil {
+			return err
+		}
+	}
+	if rest.Total() > 0 {
+		rows++
+		if err := t.row(s.nameless(), &rest); err != nil {
 			return err
 		}
 	}
@@ -112,6 +121,15 @@ func (s *status) showCounts(ctx context.Context, l *link) error {
 		return err
 	}
 	return s.app.notes(ctx, l, &total)
+}
+
+// nameless is the row of the jobs that no other row has, such as work units, which
+// need not be in a group.
+func (s *status) nameless() string {
+	if s.app.table() {
+		return "(no group)"
+	}
+	return ""
 }
 
 // counts are the rows: all groups or queues, or the one asked for.

@@ -36,6 +36,9 @@ func (s *status) showOne(ctx context.Context, l *link) error {
 	}
 	p.output("stdout", &result(i).Stdout)
 	p.output("stderr", &result(i).Stderr)
+	if text := strings.TrimRight(traceback(i), "\n"); text != "" {
+		p.lines("traceback", strings.Split(text, "\n"))
+	}
 	p.lines("what the agent did", result(i).Log)
 	p.lines("environment", i.Environment)
 	return nil

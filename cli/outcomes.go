@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/coordinate/cborrpc"
 	"github.com/muster-queue/muster/job"
 )
 
@@ -144,7 +145,7 @@ func (a *app) printCommand(indent string, i *client.Info) {
 }
 
 // evidence is what tells most about the end of a job: the agent's message and
-// the last lines of stderr, or of stdout when that is empty.
+// the last lines of stderr, or of stdout when that is empty, or of a traceback.
 func (a *app) evidence(i *client.Info) []string {
 	if i.State == job.Complete {
 		return nil
@@ -161,6 +162,9 @@ func (a *app) evidence(i *client.Info) []string {
 	if strings.TrimSpace(text) == "" {
 		text = outputText(&r.Stdout)
 	}
+	if strings.TrimSpace(text) == "" {
+		text = traceback(i)
+	}
 	text = strings.TrimRight(text, "\n")
 	if text == "" {
 		return lines
@@ -170,6 +174,20 @@ func (a *app) evidence(i *client.Info) []string {
 		lines = append(lines, output.CleanLines(l))
 	}
 	return lines
+}
+
+// traceback is what workers of Coordinate, and those of package worker, leave in
+// the data of a unit that failed.
+func traceback(i *client.Info) string {
+	if i.State != job.Buried || i.Attempt == nil {
+		return ""
+	}
+	data, err := cborrpc.Parse(i.Attempt.Data)
+	if err != nil {
+		return ""
+	}
+	text, _ := data.Get("traceback").Str()
+	return strings.ToValidUTF8(text, "?")
 }
 
 // outputText is what is kept of a stream, with a mark where something is missing.
