@@ -236,6 +236,9 @@ type limitedConn struct {
 	leave func()
 }
 
+// NetConn is the connection itself, for what only that can do.
+func (c *limitedConn) NetConn() net.Conn { return c.Conn }
+
 // Close gives the place back.
 func (c *limitedConn) Close() error {
 	c.leave()

@@ -76,12 +76,27 @@ func (s *Server) Serve(l net.Listener) error {
 			s.rest(pause)
 		default:
 			pause = 0
+			resetWhenClosed(c)
 			if !s.enter(func() { s.conns[c] = true }) {
 				_ = c.Close()
 				continue
 			}
 			go s.serve(c)
 		}
+	}
+}
+
+// resetWhenClosed makes the end of a connection a reset, also when this process
+// is killed: the Python client connects again after one and repeats its call,
+// while of a connection closed in order it believes for ten seconds that more is
+// to come, and then fails the call. An answer that a reset overtakes is asked for
+// again.
+func resetWhenClosed(c net.Conn) {
+	if wrapped, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = wrapped.NetConn()
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
 	}
 }
 
