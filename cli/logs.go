@@ -63,7 +63,7 @@ func (a *app) logs(ctx context.Context, l *link, ref client.Ref, o client.LogOpt
 		}
 	}
 	if !some {
-		a.say("The job has written nothing.")
+		a.say("The job has written nothing; \"muster status KEY\" tells what else is known of it.")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/muster-queue/muster"
 	"github.com/muster-queue/muster/agent"
 	"github.com/muster-queue/muster/agent/run"
+	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/server"
 )
 
@@ -40,7 +41,7 @@ token create").`,
   muster server --listen 0.0.0.0:7411 --host head.example.org --no-agent
   muster server --backup /backup/muster
   muster server --store memory: --ephemeral`,
-		Args: noArgs,
+		Args: serverArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), a) },
 	}
 	f := cmd.Flags()
@@ -108,4 +109,12 @@ func (s *serverFlags) agent(a *app) (*agent.Config, error) {
 	return &agent.Config{
 		Namespace: a.namespace, Capacity: capacity, Labels: labels, Run: run.Config{Adopt: true}, Logger: s.cfg.Logger,
 	}, nil
+}
+
+// serverArgs takes none, and knows what the slip of the pen is.
+func serverArgs(cmd *cobra.Command, args []string) error {
+	if f := cmd.Flags().Lookup("coordinate"); len(args) > 0 && f != nil && f.Changed {
+		return job.Errorf(job.Invalid, "%s takes no argument, not %q; an address for Coordinate's clients is given as --coordinate=%[2]s", cmd.CommandPath(), args[0])
+	}
+	return noArgs(cmd, args)
 }

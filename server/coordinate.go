@@ -30,6 +30,9 @@ type CoordinateConfig struct {
 
 func (c *CoordinateConfig) validate() error {
 	if c.Listen == "" {
+		if c.Open || c.Global != nil || c.LogRequests {
+			return job.Errorf(job.Invalid, "config: something is said about Coordinate's clients, but not that they are served; --coordinate does")
+		}
 		return nil
 	}
 	if err := checkAddress("coordinate", c.Listen); err != nil {
