@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -65,16 +66,29 @@ func (r *remembered[T]) of(verb string) (T, error) {
 // doOnce does in one turn what a request asks for, and remembers the answer; or
 // gives the answer that an earlier request of its id got. What failed is done again.
 func doOnce[T any](ctx context.Context, n *Namespace, verb string, o Once, do func(*writer) (T, error)) (T, error) {
-	if answer, known, err := earlier[T](ctx, n, verb, o); known || err != nil {
-		return answer, err
-	}
-	return call(ctx, n, normal, func(w *writer) (T, error) {
-		return onceInTurn(w, verb, o, func() (T, bool, error) {
-			answer, err := do(w)
-			return answer, true, err
+	for {
+		loads := n.loads.Load()
+		if answer, known, err := earlier[T](ctx, n, verb, o); known || err != nil {
+			return answer, err
+		}
+		answer, err := call(ctx, n, normal, func(w *writer) (answer T, err error) {
+			if o.RequestID != "" && n.loads.Load() != loads {
+				return answer, errLoadedSince
+			}
+			return onceInTurn(w, verb, o, func() (T, bool, error) {
+				answer, err := do(w)
+				return answer, true, err
+			})
 		})
-	})
+		if !errors.Is(err, errLoadedSince) {
+			return answer, err
+		}
+	}
 }
+
+// errLoadedSince: what was looked up before the namespace was loaded is out of
+// date, since the writer forgot whom it answered meanwhile.
+var errLoadedSince = job.Errorf(job.Unavailable, "the namespace was loaded again meanwhile; try again")
 
 // earlier is the answer that an earlier request of this id got, if one is stored;
 // onceInTurn finds those that are on their way. Few requests are repeats, so that

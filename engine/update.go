@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -80,15 +81,21 @@ type UpdateResult struct {
 // not the newest; Conflict for what the table forbids and when the attempt given
 // has ended otherwise ("not pending"); Invalid.
 func (n *Namespace) Update(ctx context.Context, r UpdateRequest) (UpdateResult, error) {
-	if answer, known, err := earlier[UpdateResult](ctx, n, updateVerb, r.Once); known || err != nil {
-		return answer, err
+	for {
+		asked := n.loads.Load()
+		if answer, known, err := earlier[UpdateResult](ctx, n, updateVerb, r.Once); known || err != nil {
+			return answer, err
+		}
+		u, err := newUpdating(n, &r)
+		if err != nil {
+			return UpdateResult{}, err
+		}
+		u.asked = asked
+		result, err := u.run(ctx)
+		if !errors.Is(err, errLoadedSince) {
+			return result, job.Wrap(err, "update job", JobID{Queue: r.Queue, Key: r.Key}.String())
+		}
 	}
-	u, err := newUpdating(n, &r)
-	if err != nil {
-		return UpdateResult{}, err
-	}
-	result, err := u.run(ctx)
-	return result, job.Wrap(err, "update job", JobID{Queue: r.Queue, Key: r.Key}.String())
 }
 
 // updating is an update under way. Its turn on the writer either does it, or says
@@ -100,6 +107,8 @@ type updating struct {
 	history lookup
 	// own is Data as an attempt's payload.
 	own []byte
+	// asked is the load of the namespace when an earlier answer was looked for.
+	asked uint64
 	completion
 	// force makes an attempt whatever the job's state; it is made then.
 	force bool
@@ -179,6 +188,9 @@ func (u *updating) expect() error {
 // remembering is the update's turn on the writer, whose answer is stored with what
 // it did if the request has an id.
 func (u *updating) remembering(w *writer) (UpdateResult, error) {
+	if u.Once.RequestID != "" && u.ns.loads.Load() != u.asked {
+		return UpdateResult{}, errLoadedSince
+	}
 	return onceInTurn(w, updateVerb, u.Once, func() (UpdateResult, bool, error) {
 		result, err := u.turn(w)
 		return result, u.missing == nil, err
