@@ -89,30 +89,35 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 // of the store. It reports whether the reserve was decided at once.
 func (n *Namespace) submit(ctx context.Context, q *waiter) (settled bool, err error) {
 	for range maxAddRounds {
-		var need uint64
-		var unknown bool
-		settled, err = call(ctx, n, normal, func(w *writer) (bool, error) {
+		a, err := call(ctx, n, normal, func(w *writer) (submitted, error) {
 			q.need = 0
 			err := w.reserve(q)
-			need, unknown = q.need, q.unknown && !q.asked
-			return q.over, err
+			return submitted{q.over, q.unknown && !q.asked, q.need}, err
 		})
-		if unknown && err == nil {
+		switch {
+		case err == nil && a.unknown:
 			if err := n.earlier(q); err != nil {
 				return false, err
 			}
 			continue
+		case err != nil || a.need == 0:
+			return a.settled, err
 		}
-		if err != nil || need == 0 {
-			return settled, err
-		}
-		if f, err := n.store.Finished(need); err == nil {
+		if f, err := n.store.Finished(a.need); err == nil {
 			q.finished = &f
 		} else if !job.IsKind(err, job.NotFound) {
 			return false, job.Wrap(err, "reserve for", q.request.Worker.Name)
 		}
 	}
 	return false, job.Errorf(job.Unavailable, "reserve: the job that a continuous queue would make keeps being changed by others; try again")
+}
+
+// submitted is what a turn says to a reserve: whether it is decided, and what must
+// be read before the next turn. It is a copy, since a caller that has gone away
+// reads its waiter no more.
+type submitted struct {
+	settled, unknown bool
+	need             uint64
 }
 
 func checkReserve(r *ReserveRequest) error {
