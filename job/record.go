@@ -75,6 +75,12 @@ type Meta struct {
 	NextKind   KindID   `cbor:"13,keyasint"`
 	NextShape  ShapeID  `cbor:"14,keyasint"`
 	NextWorker WorkerID `cbor:"15,keyasint"`
+	// NextEvent is the number of the next entry of the log, FirstEvent of the
+	// oldest kept.
+	NextEvent  uint64 `cbor:"16,keyasint,omitempty"`
+	FirstEvent uint64 `cbor:"17,keyasint,omitempty"`
+	// Account pays for jobs that name none, in queues that name none.
+	Account string `cbor:"18,keyasint,omitempty"`
 }
 
 // Live is the state record of a job that is not complete: small, of fixed size,
@@ -335,11 +341,19 @@ type Changes struct {
 	// Keys are of live jobs in queues that are ordered by key; of several for one
 	// job the last counts. The key of a complete job is in its Finished.
 	Keys []KeyRow
+	// Accounts and Charges are who pays for what, Events go to the log.
+	Accounts []AccountRow
+	Charges  []ChargeRow
+	Events   []EventRow
+	// EventsBefore: entries of the log before that number are deleted.
+	EventsBefore uint64
+	Documents    []Document
 }
 
 // Empty reports whether nothing needs storing.
 func (c *Changes) Empty() bool {
 	return c.Meta == nil && len(c.Queues)+len(c.Groups)+len(c.Kinds)+len(c.Shapes)+len(c.Workers)+len(c.Locks)+
 		len(c.Payloads)+len(c.Live)+len(c.Gone)+len(c.Finished)+len(c.Attempts)+len(c.Requests)+
-		len(c.Blobs)+len(c.Keys)+len(c.Amended)+len(c.Forgotten)+len(c.Deleted) == 0
+		len(c.Blobs)+len(c.Keys)+len(c.Amended)+len(c.Forgotten)+len(c.Deleted)+
+		len(c.Accounts)+len(c.Charges)+len(c.Events)+len(c.Documents) == 0 && c.EventsBefore == 0
 }
