@@ -49,6 +49,10 @@ type Account struct {
 	NoFree bool `cbor:"7,keyasint,omitempty"`
 }
 
+// DefaultWindow is the window of an account that is made without one: with none at
+// all it would gather no quota and never have any.
+const DefaultWindow = time.Hour
+
 // Bounds of an account's settings.
 const (
 	MaxRate         = 1e9

@@ -61,6 +61,14 @@ var access = map[string][]token.Role{
 	v1.Queues_ResumeQueue_FullMethodName: operators,
 	v1.Queues_PruneQueue_FullMethodName:  operators,
 
+	v1.Accounts_AddAccount_FullMethodName:        admins,
+	v1.Accounts_SetAccount_FullMethodName:        admins,
+	v1.Accounts_ResetAccount_FullMethodName:      admins,
+	v1.Accounts_RemoveAccount_FullMethodName:     admins,
+	v1.Accounts_SetDefaultAccount_FullMethodName: admins,
+	v1.Accounts_GetAccount_FullMethodName:        lookers,
+	v1.Accounts_ListAccounts_FullMethodName:      lookers,
+
 	v1.Units_ListUnits_FullMethodName:        anyone,
 	v1.Units_ListUnitAttempts_FullMethodName: anyone,
 	v1.Units_ListWorkerUnits_FullMethodName:  anyone,

@@ -1113,7 +1113,9 @@ type JobInfo struct {
 	// The description.
 	Job *Job `protobuf:"bytes,23,opt,name=job,proto3" json:"job,omitempty"`
 	// The captured environment, "NAME=value", when asked for.
-	Environment   []string `protobuf:"bytes,24,rep,name=environment,proto3" json:"environment,omitempty"`
+	Environment []string `protobuf:"bytes,24,rep,name=environment,proto3" json:"environment,omitempty"`
+	// The account that pays: the job's own, else its queue's, else the default one.
+	Account       string `protobuf:"bytes,25,opt,name=account,proto3" json:"account,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1314,6 +1316,13 @@ func (x *JobInfo) GetEnvironment() []string {
 		return x.Environment
 	}
 	return nil
+}
+
+func (x *JobInfo) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
 }
 
 // Counts are numbers of jobs by state.
@@ -1530,7 +1539,7 @@ const file_muster_v1_job_proto_rawDesc = "" +
 	"\x06JobRef\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\xe2\x05\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\xfc\x05\n" +
 	"\aJobInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x14\n" +
@@ -1557,7 +1566,8 @@ const file_muster_v1_job_proto_rawDesc = "" +
 	"\x05ended\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x05ended\x12,\n" +
 	"\aattempt\x18\x16 \x01(\v2\x12.muster.v1.AttemptR\aattempt\x12 \n" +
 	"\x03job\x18\x17 \x01(\v2\x0e.muster.v1.JobR\x03job\x12 \n" +
-	"\venvironment\x18\x18 \x03(\tR\venvironment\"\xd0\x01\n" +
+	"\venvironment\x18\x18 \x03(\tR\venvironment\x12\x18\n" +
+	"\aaccount\x18\x19 \x01(\tR\aaccount\"\xd0\x01\n" +
 	"\x06Counts\x12\x18\n" +
 	"\ablocked\x18\x01 \x01(\x03R\ablocked\x12\x18\n" +
 	"\adelayed\x18\x02 \x01(\x03R\adelayed\x12\x14\n" +

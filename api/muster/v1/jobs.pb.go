@@ -362,7 +362,9 @@ type Filter struct {
 	Worker    string   `protobuf:"bytes,8,opt,name=worker,proto3" json:"worker,omitempty"`
 	KeyPrefix string   `protobuf:"bytes,9,opt,name=key_prefix,json=keyPrefix,proto3" json:"key_prefix,omitempty"`
 	// A part of the command's text.
-	Command       string `protobuf:"bytes,10,opt,name=command,proto3" json:"command,omitempty"`
+	Command string `protobuf:"bytes,10,opt,name=command,proto3" json:"command,omitempty"`
+	// The account that pays.
+	Account       string `protobuf:"bytes,11,opt,name=account,proto3" json:"account,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -463,6 +465,13 @@ func (x *Filter) GetKeyPrefix() string {
 func (x *Filter) GetCommand() string {
 	if x != nil {
 		return x.Command
+	}
+	return ""
+}
+
+func (x *Filter) GetAccount() string {
+	if x != nil {
+		return x.Account
 	}
 	return ""
 }
@@ -2052,7 +2061,7 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x03key\x18\x04 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02id\x18\x05 \x01(\tR\x02id\x12\x16\n" +
 	"\x06result\x18\x06 \x01(\tR\x06result\x12&\n" +
-	"\x05error\x18\a \x01(\v2\x10.muster.v1.ErrorR\x05error\"\x8f\x02\n" +
+	"\x05error\x18\a \x01(\v2\x10.muster.v1.ErrorR\x05error\"\xa9\x02\n" +
 	"\x06Filter\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x14\n" +
 	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
@@ -2065,7 +2074,8 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\n" +
 	"key_prefix\x18\t \x01(\tR\tkeyPrefix\x12\x18\n" +
 	"\acommand\x18\n" +
-	" \x01(\tR\acommandB\f\n" +
+	" \x01(\tR\acommand\x12\x18\n" +
+	"\aaccount\x18\v \x01(\tR\aaccountB\f\n" +
 	"\n" +
 	"_exit_code\"\xa6\x01\n" +
 	"\rGetJobRequest\x12\x1c\n" +

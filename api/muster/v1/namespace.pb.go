@@ -32,9 +32,12 @@ type NamespaceInfo struct {
 	Paused   bool                   `protobuf:"varint,6,opt,name=paused,proto3" json:"paused,omitempty"`
 	Draining bool                   `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"`
 	// Incarnation: raised at each load.
-	Epoch         uint32 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Epoch uint32 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Who pays for jobs that name no account, neither by themselves nor by their
+	// queue; empty: nobody.
+	DefaultAccount string `protobuf:"bytes,9,opt,name=default_account,json=defaultAccount,proto3" json:"default_account,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *NamespaceInfo) Reset() {
@@ -121,6 +124,13 @@ func (x *NamespaceInfo) GetEpoch() uint32 {
 		return x.Epoch
 	}
 	return 0
+}
+
+func (x *NamespaceInfo) GetDefaultAccount() string {
+	if x != nil {
+		return x.DefaultAccount
+	}
+	return ""
 }
 
 // CreateNamespaceRequest makes a namespace.
@@ -414,7 +424,7 @@ var File_muster_v1_namespace_proto protoreflect.FileDescriptor
 
 const file_muster_v1_namespace_proto_rawDesc = "" +
 	"\n" +
-	"\x19muster/v1/namespace.proto\x12\tmuster.v1\x1a\x13muster/v1/job.proto\"\xe2\x01\n" +
+	"\x19muster/v1/namespace.proto\x12\tmuster.v1\x1a\x13muster/v1/job.proto\"\x8b\x02\n" +
 	"\rNamespaceInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x06counts\x18\x02 \x01(\v2\x11.muster.v1.CountsR\x06counts\x12\x16\n" +
@@ -423,7 +433,8 @@ const file_muster_v1_namespace_proto_rawDesc = "" +
 	"\aworkers\x18\x05 \x01(\x03R\aworkers\x12\x16\n" +
 	"\x06paused\x18\x06 \x01(\bR\x06paused\x12\x1a\n" +
 	"\bdraining\x18\a \x01(\bR\bdraining\x12\x14\n" +
-	"\x05epoch\x18\b \x01(\rR\x05epoch\"6\n" +
+	"\x05epoch\x18\b \x01(\rR\x05epoch\x12'\n" +
+	"\x0fdefault_account\x18\t \x01(\tR\x0edefaultAccount\"6\n" +
 	"\x16CreateNamespaceRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\"S\n" +
 	"\x15ListNamespacesRequest\x12\x1b\n" +
