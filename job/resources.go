@@ -116,6 +116,20 @@ func ParseAmount(name, s string) (int64, error) {
 	return int64(v + 0.5), nil
 }
 
+// ParseGivenAmount is ParseAmount for what people type. Bytes need a unit: a bare
+// "500" would be megabytes to one person and bytes to the next.
+func ParseGivenAmount(name, s string) (int64, error) {
+	n, err := ParseAmount(name, s)
+	if err != nil {
+		return 0, err
+	}
+	t := strings.TrimSpace(s)
+	if last := t[len(t)-1]; IsBytes(name) && n != 0 && last >= '0' && last <= '9' {
+		return 0, Errorf(Invalid, "%q has no unit; write %[1]sM or %[1]sG", t)
+	}
+	return n, nil
+}
+
 func cutUnit(s string) (string, int64) {
 	t := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(s), "B"), "I")
 	for _, u := range byteUnits {

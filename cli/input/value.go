@@ -130,21 +130,13 @@ func objectPairs(m map[string]any) ([][2]string, error) {
 	return out, nil
 }
 
-// amount reads an amount of a resource. Bytes need a unit: a bare "500" would be
-// megabytes to one person and bytes to the next.
+// amount reads an amount of a resource as a person gives it.
 func amount(name string, v any) (int64, error) {
 	s, err := word(v, "an amount")
 	if err != nil {
 		return 0, err
 	}
-	n, err := job.ParseAmount(name, s)
-	if err != nil {
-		return 0, err
-	}
-	if last := s[len(s)-1]; job.IsBytes(name) && n != 0 && last >= '0' && last <= '9' {
-		return 0, job.Errorf(job.Invalid, "%q has no unit; write %[1]sM or %[1]sG", s)
-	}
-	return n, nil
+	return job.ParseGivenAmount(name, s)
 }
 
 // size reads a number of bytes, "64K".
@@ -158,39 +150,8 @@ func duration(v any) (time.Duration, error) {
 	return ParseTime(s)
 }
 
-// ParseTime reads a length of time: Go's form ("90s", "1h30m"), before which
-// weeks and days may stand ("1w2d", "2d12h").
-func ParseTime(s string) (time.Duration, error) {
-	rest := strings.TrimSpace(s)
-	var total time.Duration
-	for _, u := range []struct {
-		unit string
-		size time.Duration
-	}{{"w", 7 * 24 * time.Hour}, {"d", 24 * time.Hour}} {
-		head, tail, ok := strings.Cut(rest, u.unit)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseFloat(head, 64)
-		if err != nil || !(n >= 0 && n < float64(job.MaxTime/u.size)) {
-			return 0, notTime(s)
-		}
-		total += time.Duration(n * float64(u.size))
-		rest = tail
-	}
-	if rest == "" && total > 0 || rest == "0" {
-		return total, nil
-	}
-	d, err := time.ParseDuration(rest)
-	if err != nil || d < 0 || d+total > job.MaxTime {
-		return 0, notTime(s)
-	}
-	return total + d, nil
-}
-
-func notTime(s string) error {
-	return job.Errorf(job.Invalid, `%q is not a time; write e.g. "90s", "1h30m" or "2d" (at most ten years)`, s)
-}
+// ParseTime reads a length of time, see job.ParseDuration.
+func ParseTime(s string) (time.Duration, error) { return job.ParseDuration(s) }
 
 // oneOf is the index of a word in a list; its number in the list does as well.
 func oneOf(v any, words ...string) (int, error) {
