@@ -60,6 +60,7 @@ type Client struct {
 	workers      musterv1.WorkersClient
 	units        musterv1.UnitsClient
 	locks        musterv1.LocksClient
+	accounts     musterv1.AccountsClient
 	environments musterv1.EnvironmentsClient
 	server       musterv1.ServerClient
 	tokens       musterv1.TokensClient
@@ -100,7 +101,7 @@ func New(cfg Config) (*Client, error) {
 		namespaces: musterv1.NewNamespacesClient(conn), jobs: musterv1.NewJobsClient(conn),
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),
 		workers: musterv1.NewWorkersClient(conn), locks: musterv1.NewLocksClient(conn),
-		units:        musterv1.NewUnitsClient(conn),
+		units: musterv1.NewUnitsClient(conn), accounts: musterv1.NewAccountsClient(conn),
 		environments: musterv1.NewEnvironmentsClient(conn),
 		server:       musterv1.NewServerClient(conn), tokens: musterv1.NewTokensClient(conn),
 	}, nil

@@ -25,7 +25,9 @@ type Info struct {
 	Exit   int
 
 	Group, Kind string
-	Priority    float64
+	// Account pays for it: its own, else its queue's, else the default one.
+	Account  string
+	Priority float64
 
 	// Attempts made, times it ran, failures and losses charged, and how many
 	// failures it may still have before it is buried.
@@ -45,7 +47,7 @@ type Info struct {
 
 func toInfo(m *musterv1.JobInfo) (*Info, error) {
 	i := &Info{
-		ID: m.Id, Seq: job.Seq(m.Seq), Queue: m.Queue, Group: m.Group, Kind: m.Kind, Priority: m.Priority, Exit: int(m.ExitCode),
+		ID: m.Id, Seq: job.Seq(m.Seq), Queue: m.Queue, Group: m.Group, Kind: m.Kind, Account: m.Account, Priority: m.Priority, Exit: int(m.ExitCode),
 		Attempts: m.Attempts, Starts: m.Starts, Failures: m.Failures, Losses: m.Losses, RetriesLeft: m.RetriesLeft,
 		Added: stamp(m.Added), Since: stamp(m.Since), Due: stamp(m.Due), Ended: stamp(m.Ended),
 		Environment: m.Environment,
@@ -126,7 +128,7 @@ func refs(list []Ref) []*musterv1.JobRef {
 
 // Filter selects jobs; its empty fields do not restrict.
 type Filter struct {
-	Queue, Group, Kind string
+	Queue, Group, Kind, Account string
 	// States are any of these: names of states, "live" (not complete), "held"
 	// (reserved, running, lost), "unfinished" (live and not buried).
 	States []string
@@ -144,7 +146,7 @@ func (f *Filter) message() *musterv1.Filter {
 		return nil
 	}
 	m := &musterv1.Filter{
-		Queue: f.Queue, Group: f.Group, Kind: f.Kind, States: f.States,
+		Queue: f.Queue, Group: f.Group, Kind: f.Kind, Account: f.Account, States: f.States,
 		Host: f.Host, Worker: f.Worker, KeyPrefix: f.KeyPrefix, Command: f.Command,
 	}
 	for _, r := range f.Reasons {

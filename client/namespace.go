@@ -15,6 +15,9 @@ type NamespaceInfo struct {
 	Counts                  job.Counts
 	Queues, Groups, Workers int64
 	Paused, Draining        bool
+	// DefaultAccount pays for jobs that name no account, neither by themselves nor
+	// by their queue.
+	DefaultAccount string
 	// Epoch is its incarnation, raised at each load.
 	Epoch uint32
 }
@@ -44,7 +47,7 @@ func (n *Namespace) Summary(ctx context.Context) (*NamespaceInfo, error) {
 	}
 	return &NamespaceInfo{
 		Name: m.Name, Counts: api.ToCounts(m.Counts), Queues: m.Queues, Groups: m.Groups, Workers: m.Workers,
-		Paused: m.Paused, Draining: m.Draining, Epoch: m.Epoch,
+		Paused: m.Paused, Draining: m.Draining, Epoch: m.Epoch, DefaultAccount: m.DefaultAccount,
 	}, nil
 }
 

@@ -32,7 +32,7 @@ type Account struct {
 	// Quota gained per second at each level: how many workers it may have there in
 	// the long run.
 	Rate []float64 `protobuf:"fixed64,3,rep,packed,name=rate,proto3" json:"rate,omitempty"`
-	// For how long quota is gathered: rate times window is the cap.
+	// For how long quota is gathered: rate times window is the cap. Zero: an hour.
 	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
 	// How many paid jobs that want the same labels may run at once; zero: any
 	// number.
@@ -219,8 +219,7 @@ type AddAccountRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	Pool      string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
-	// Without a window it has one of an hour.
-	Account *Account `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
+	Account   *Account               `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
 	// What it begins with.
 	Balance []float64 `protobuf:"fixed64,4,rep,packed,name=balance,proto3" json:"balance,omitempty"`
 	// A repeat with the same id gets the first one's answer.
