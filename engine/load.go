@@ -76,3 +76,21 @@ func (w *writer) load(ctx context.Context) error {
 		"in", (w.cfg.Clock.Mono() - began).Round(time.Millisecond))
 	return nil
 }
+
+// loader receives a namespace's records: the locks, who pays for what, and all
+// others the state.
+type loader struct {
+	*queue.State
+	locks    []job.LockRow
+	accounts []job.AccountRow
+	charges  []job.ChargeRow
+}
+
+// LoadLock implements store.Loader.
+func (l *loader) LoadLock(r job.LockRow) { l.locks = append(l.locks, r) }
+
+// LoadAccount implements store.Loader.
+func (l *loader) LoadAccount(r job.AccountRow) { l.accounts = append(l.accounts, r) }
+
+// LoadCharge implements store.Loader.
+func (l *loader) LoadCharge(r job.ChargeRow) { l.charges = append(l.charges, r) }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/lock"
-	"github.com/muster-queue/muster/queue"
 )
 
 // LockRequest asks for locks on paths.
@@ -179,12 +178,3 @@ func (w *writer) loadLocks(rows []job.LockRow, now job.Time) {
 	}
 	w.freed = make(chan struct{})
 }
-
-// loader receives a namespace's records: the locks, and all others the state.
-type loader struct {
-	*queue.State
-	locks []job.LockRow
-}
-
-// LoadLock implements store.Loader.
-func (l *loader) LoadLock(r job.LockRow) { l.locks = append(l.locks, r) }

@@ -103,6 +103,12 @@ type Namespace interface {
 	FinishedIn(queue job.QueueID, from uint64, visit func(*job.Finished) bool) error
 	// Requests finds a remembered outcome.
 	Request(client, id string) (job.Request, bool, error)
+	// Events visits the log from newest to oldest, entries with a number below
+	// before (all when it is zero), until visit returns false.
+	Events(before uint64, visit func(*job.EventRow) bool) error
+	// Documents visits the documents of a room whose keys begin with prefix, in
+	// order of keys, until visit returns false. The body is the visitor's to keep.
+	Documents(room, prefix string, visit func(key string, body []byte) bool) error
 	// Blob reads content by digest; NotFound if there is none.
 	Blob(digest string) ([]byte, error)
 	// HasBlob tells whether the content is there.
@@ -128,6 +134,9 @@ type Loader interface {
 	LoadShape(job.ShapeRow)
 	LoadWorker(job.WorkerRow)
 	LoadLock(job.LockRow)
+	LoadAccount(job.AccountRow)
+	// LoadCharge gets what runs cost, in order of sequence.
+	LoadCharge(job.ChargeRow)
 	LoadLive(*job.Live)
 	// LoadKey gets the keys of live jobs, in order of sequence.
 	LoadKey(*job.KeyRow)

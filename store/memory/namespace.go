@@ -76,7 +76,7 @@ func (n *namespace) Load(ctx context.Context, l store.Loader) error {
 	for _, err := range []error{
 		rows(n.queues, l.LoadQueue), rows(n.groups, l.LoadGroup), rows(n.kinds, l.LoadKind),
 		rows(n.shapes, l.LoadShape), rows(n.workers, l.LoadWorker),
-		rows(n.locks, l.LoadLock),
+		rows(n.locks, l.LoadLock), rows(n.accounts, l.LoadAccount), rows(n.charges, l.LoadCharge),
 	} {
 		if err != nil {
 			return err

@@ -54,6 +54,10 @@ type contents struct {
 	shapes   map[job.ShapeID][]byte
 	workers  map[job.WorkerID][]byte
 	locks    map[string][]byte
+	accounts map[string][]byte
+	charges  map[job.Seq][]byte
+	docs     map[docKey][]byte
+	events   []event // ascending; appended to, or made anew
 	live     map[job.Seq]job.Live
 	jobs     map[job.Seq]*under
 	lastSeq  job.Seq
@@ -71,8 +75,9 @@ func newRecords(name string) *records {
 	return &records{name: name, contents: contents{
 		queues: map[job.QueueID][]byte{}, groups: map[job.GroupID][]byte{}, kinds: map[job.KindID][]byte{},
 		shapes: map[job.ShapeID][]byte{}, workers: map[job.WorkerID][]byte{},
-		locks: map[string][]byte{},
-		live:  map[job.Seq]job.Live{}, jobs: map[job.Seq]*under{},
+		locks: map[string][]byte{}, accounts: map[string][]byte{},
+		charges: map[job.Seq][]byte{}, docs: map[docKey][]byte{},
+		live: map[job.Seq]job.Live{}, jobs: map[job.Seq]*under{},
 		finished: map[uint64]job.Finished{}, byKey: map[job.Digest][]uint64{},
 		keys: map[job.Seq]job.Key{}, keyed: map[job.QueueID]*sorted.List[keyEnd]{},
 		requests: map[requestKey]job.Request{}, blobs: map[string][]byte{},
@@ -98,6 +103,10 @@ func (r *records) apply(c *job.Changes, rows *encoded) {
 	merge(r.shapes, rows.shapes)
 	merge(r.workers, rows.workers)
 	merge(r.locks, rows.locks)
+	merge(r.accounts, rows.accounts)
+	merge(r.charges, rows.charges)
+	merge(r.docs, rows.docs)
+	r.applyEvents(c, rows)
 	r.applyJobs(c, rows)
 	r.applyHistory(c)
 	r.applyKeys(c)
@@ -190,6 +199,10 @@ type encoded struct {
 	shapes   map[job.ShapeID][]byte
 	workers  map[job.WorkerID][]byte
 	locks    map[string][]byte
+	accounts map[string][]byte
+	charges  map[job.Seq][]byte
+	docs     map[docKey][]byte
+	events   []event
 	attempts [][]byte // as in Changes.Attempts
 	err      error
 }
@@ -202,6 +215,10 @@ func encode(c *job.Changes) (*encoded, error) {
 	e.shapes = encodeRows(e, c.Shapes, func(r *job.ShapeRow) (job.ShapeID, bool, any) { return r.ID, r.Gone, r })
 	e.workers = encodeRows(e, c.Workers, func(r *job.WorkerRow) (job.WorkerID, bool, any) { return r.ID, r.Gone, r })
 	e.locks = encodeRows(e, c.Locks, func(r *job.LockRow) (string, bool, any) { return r.Path, r.Gone, r })
+	e.accounts = encodeRows(e, c.Accounts, func(r *job.AccountRow) (string, bool, any) { return r.Name, r.Gone, r })
+	e.charges = encodeRows(e, c.Charges, func(r *job.ChargeRow) (job.Seq, bool, any) { return r.Seq, r.Gone, r })
+	e.docs = encodeDocuments(c.Documents)
+	e.encodeEvents(c.Events)
 	e.attempts = make([][]byte, len(c.Attempts))
 	for i := range c.Attempts {
 		if e.err == nil {

@@ -162,7 +162,11 @@ func (n *namespace) writable() (*database, error) {
 
 // sizeOf guesses the bytes of a batch.
 func sizeOf(c *job.Changes) int {
-	size := 256 + 96*len(c.Live) + 128*len(c.Finished) + 512*len(c.Attempts) + 32*(len(c.Gone)+len(c.Deleted))
+	size := 256 + 96*len(c.Live) + 128*len(c.Finished) + 512*len(c.Attempts) + 32*(len(c.Gone)+len(c.Deleted)) +
+		128*(len(c.Charges)+len(c.Events)+len(c.Accounts))
+	for i := range c.Documents {
+		size += 64 + len(c.Documents[i].Body)
+	}
 	for i := range c.Payloads {
 		size += 32 + min(len(c.Payloads[i].Body), largeContent)
 	}
@@ -185,6 +189,7 @@ func (w *writer) changes(db *database, c *job.Changes) error {
 		return err
 	}
 	w.rows(c)
+	w.sharing(c)
 	w.live(c)
 	w.history(c)
 	w.keys(c)
@@ -260,6 +265,35 @@ func (w *writer) rows(c *job.Changes) {
 		r := &c.Requests[i]
 		w.key = w.id.request(w.key[:0], r.Client, r.ID)
 		w.row(r.Gone, &requestRow{At: r.At, Outcome: r.Outcome})
+	}
+}
+
+// sharing stores who pays for what, the log, and documents.
+func (w *writer) sharing(c *job.Changes) {
+	for i := range c.Accounts {
+		w.key = w.id.account(w.key[:0], c.Accounts[i].Name)
+		w.row(c.Accounts[i].Gone, &c.Accounts[i])
+	}
+	for i := range c.Charges {
+		w.key = w.id.key64(w.key[:0], kindCharge, uint64(c.Charges[i].Seq))
+		w.row(c.Charges[i].Gone, &c.Charges[i])
+	}
+	for i := range c.Events {
+		w.key = w.id.key64(w.key[:0], kindEvent, c.Events[i].N)
+		w.row(false, &c.Events[i])
+	}
+	if c.EventsBefore != 0 && w.err == nil {
+		w.err = w.b.DeleteRange(w.id.key(nil, kindEvent), w.id.key64(nil, kindEvent, c.EventsBefore), nil)
+	}
+	for i := range c.Documents {
+		d := &c.Documents[i]
+		w.key = w.id.document(w.key[:0], d.Room, d.Key)
+		if d.Gone {
+			w.del()
+			continue
+		}
+		w.value = append(append(w.value[:0], formatInline), d.Body...)
+		w.set()
 	}
 }
 

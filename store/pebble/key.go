@@ -18,7 +18,10 @@ import (
 // often, together with the new tables that it finds between theirs and the next
 // old one, and those behind them are old.
 //
+//	A N NAME                an account
 //	B N digest              content by digest
+//	C N seq                 what a run costs
+//	D N len ROOM KEY        a document
 //	E N                     the epoch
 //	F N seq version         the digest of a description kept in a file
 //	G|K|Q|W N id            group, kind, queue, worker rows
@@ -31,6 +34,7 @@ import (
 //	X N id                  an index segment of history
 //	Z N                     how far the index of history reaches
 //	a N seq number          an attempt that ended
+//	e N number              an entry of the log
 //	f N id i                part of a segment's filter
 //	g N id group end        end numbers of a group in a segment
 //	h N end                 history
@@ -41,7 +45,10 @@ import (
 //	q N id queue end        end numbers of a queue in a segment
 //	u N queue KEY           end number of a complete job in such a queue
 const (
+	kindAccount   = 'A'
 	kindBlob      = 'B'
+	kindCharge    = 'C'
+	kindDocument  = 'D'
 	kindEpoch     = 'E'
 	kindFile      = 'F'
 	kindGroup     = 'G'
@@ -58,6 +65,7 @@ const (
 	kindReach     = 'Z'
 
 	kindAttempt = 'a'
+	kindEvent   = 'e'
 	kindFilter  = 'f'
 	kindByGroup = 'g'
 	kindHistory = 'h'
@@ -72,8 +80,8 @@ const (
 // allKinds are the kinds of records a namespace has, manyKinds those with
 // tables of their own; both in the order of keys.
 const (
-	manyKinds = "afghklnpqu"
-	allKinds  = "BEFGKLMQRSWXZ" + manyKinds
+	manyKinds = "aefghklnpqu"
+	allKinds  = "ABCDEFGKLMQRSWXZ" + manyKinds
 )
 
 // nsID is the number of a namespace in keys.
@@ -109,6 +117,13 @@ func (n nsID) request(b []byte, client, id string) []byte {
 
 func (n nsID) blob(b []byte, digest string) []byte {
 	return append(n.key(b, kindBlob), digest...)
+}
+
+func (n nsID) account(b []byte, name string) []byte { return append(n.key(b, kindAccount), name...) }
+
+func (n nsID) document(b []byte, room, key string) []byte {
+	b = binary.AppendUvarint(n.key(b, kindDocument), uint64(len(room)))
+	return append(append(b, room...), key...)
 }
 
 func (n nsID) lock(b []byte, path string) []byte { return append(n.key(b, kindLock), path...) }

@@ -36,11 +36,15 @@ const (
 
 	// formatNumber is the format this release writes. A newer one is refused,
 	// an older one migrated step by step (see migrations).
-	formatNumber = 1
+	formatNumber = 2
 )
 
-// migrations[i] brings a store from format i+1 to i+2. None so far.
-var migrations = [formatNumber - 1]func(*layout) error{}
+// migrations[i] brings a store from format i+1 to i+2.
+var migrations = [formatNumber - 1]func(*layout) error{
+	// Format 2 adds accounts, charges, the log and documents. A release that knew
+	// nothing of them would give everybody free quota.
+	func(*layout) error { return nil },
+}
 
 // layout is where the parts of a store are, as its FORMAT file says.
 type layout struct {

@@ -112,6 +112,8 @@ func (l *loading) rows() error {
 		each(l, kindShape, l.to.LoadShape),
 		each(l, kindWorker, l.to.LoadWorker),
 		each(l, kindLock, l.to.LoadLock),
+		each(l, kindAccount, l.to.LoadAccount),
+		each(l, kindCharge, l.to.LoadCharge),
 	)
 }
 

@@ -63,6 +63,8 @@ func Run(t *testing.T, f Factory) {
 		{"large payloads", testLargePayloads},
 		{"blobs", testBlobs},
 		{"requests", testRequests},
+		{"events", testEvents},
+		{"documents", testDocuments},
 		{"forgotten and deleted", testNothingStays},
 		{"destroy", testDestroy},
 		{"namespaces are apart", testApart},
@@ -170,6 +172,8 @@ type Contents struct {
 	Shapes   []job.ShapeRow
 	Workers  []job.WorkerRow
 	Locks    []job.LockRow
+	Accounts []job.AccountRow
+	Charges  []job.ChargeRow
 	Live     []job.Live
 	Keys     []job.KeyRow
 	Finished []job.Finished
@@ -185,6 +189,11 @@ func (c *Contents) LoadKind(r job.KindRow)     { c.note("kind"); c.Kinds = appen
 func (c *Contents) LoadShape(r job.ShapeRow)   { c.note("shape"); c.Shapes = append(c.Shapes, r) }
 func (c *Contents) LoadWorker(r job.WorkerRow) { c.note("worker"); c.Workers = append(c.Workers, r) }
 func (c *Contents) LoadLock(r job.LockRow)     { c.note("lock"); c.Locks = append(c.Locks, r) }
+func (c *Contents) LoadAccount(r job.AccountRow) {
+	c.note("account")
+	c.Accounts = append(c.Accounts, r)
+}
+func (c *Contents) LoadCharge(r job.ChargeRow) { c.note("charge"); c.Charges = append(c.Charges, r) }
 func (c *Contents) LoadLive(l *job.Live)       { c.note("live"); c.Live = append(c.Live, *l) }
 func (c *Contents) LoadKey(k *job.KeyRow)      { c.note("key"); c.Keys = append(c.Keys, *k) }
 func (c *Contents) LoadFinished(f *job.Finished) {

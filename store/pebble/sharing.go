@@ -1,0 +1,59 @@
+package pebble
+
+import (
+	"errors"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Events implements store.Namespace.
+func (n *namespace) Events(before uint64, visit func(*job.EventRow) bool) error {
+	db, err := n.reader()
+	if err != nil {
+		return err
+	}
+	defer db.release()
+	id := n.shared.id
+	end := id.end(kindEvent)
+	if before != 0 {
+		end = id.key64(nil, kindEvent, before)
+	}
+	iter, err := db.db.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kindEvent), UpperBound: end})
+	if err != nil {
+		return n.store.readError("read the log", err)
+	}
+	for ok := iter.Last(); ok && err == nil; ok = iter.Prev() {
+		var row job.EventRow
+		if err = job.Decode(iter.Value(), &row); err == nil && !visit(&row) {
+			break
+		}
+	}
+	return n.store.readError("read the log", errors.Join(err, iter.Error(), iter.Close()))
+}
+
+// errEnough ends a scan early.
+var errEnough = errors.New("enough")
+
+// Documents implements store.Namespace.
+func (n *namespace) Documents(room, prefix string, visit func(key string, body []byte) bool) error {
+	db, err := n.reader()
+	if err != nil {
+		return err
+	}
+	defer db.release()
+	whole := n.shared.id.document(nil, room, "")
+	from := n.shared.id.document(nil, room, prefix)
+	err = db.scan(from, after(from), func(key, value []byte) error {
+		body, err := n.store.content(value)
+		if err == nil && !visit(string(key[len(whole):]), body) {
+			err = errEnough
+		}
+		return err
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return n.store.readError("read documents", err)
+}
