@@ -42,7 +42,10 @@ type writer struct {
 	leaving []func()
 	bytes   int64
 	blobs   []job.Blob
-	began   time.Duration
+	// documents and records (entries of the log) to be stored.
+	documents []job.Document
+	records   []job.EventRow
+	began     time.Duration
 	// more says that this turn left work that is due now.
 	more bool
 	// broken is why the state is of no use: a commit failed, or a turn did.
@@ -237,7 +240,8 @@ func (w *writer) commit() {
 	changes := w.state.Take()
 	changes.Locks = locks
 	changes.Blobs = append(changes.Blobs, w.blobs...)
-	w.blobs = nil
+	changes.Documents, changes.Events = w.documents, w.records
+	w.blobs, w.documents, w.records = nil, nil, nil
 	if !changes.Empty() {
 		c, err := w.ns.store.Commit(changes)
 		if err != nil {
@@ -301,7 +305,7 @@ func (w *writer) abandon() {
 	for _, done := range w.done {
 		done(job.ErrUnknownOutcome)
 	}
-	w.done, w.leaving, w.bytes, w.blobs = nil, nil, 0, nil
+	w.done, w.leaving, w.bytes, w.blobs, w.documents, w.records = nil, nil, 0, nil, nil, nil
 	w.out.close()
 	w.ns.events().close(job.ErrUnknownOutcome)
 	for _, s := range w.sessions {
