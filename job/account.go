@@ -121,26 +121,6 @@ type ChargeRow struct {
 	Gone   bool     `cbor:"-"`
 }
 
-// EventRow is an entry of a namespace's log: who changed what of its settings, and
-// what was decided about jobs that accounts pay for.
-type EventRow struct {
-	// N orders entries; it grows.
-	N    uint64 `cbor:"1,keyasint"`
-	At   Time   `cbor:"2,keyasint"`
-	Kind string `cbor:"3,keyasint"`
-	// Pool is the external scheduler's pool that it is about; empty: the
-	// namespace's own jobs.
-	Pool    string `cbor:"4,keyasint,omitempty"`
-	Account string `cbor:"5,keyasint,omitempty"`
-	// Task is a job as people name it, or an external task.
-	Task   string `cbor:"6,keyasint,omitempty"`
-	Worker string `cbor:"7,keyasint,omitempty"`
-	// Who made a change: the name of a token.
-	Who string `cbor:"8,keyasint,omitempty"`
-	// Details by name.
-	Details map[string]string `cbor:"9,keyasint,omitempty"`
-}
-
 // Document is a small record that rooms above the engine keep with a namespace,
 // under a room of their own. The namespace knows nothing of its content.
 type Document struct {
