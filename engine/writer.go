@@ -79,12 +79,7 @@ func (w *writer) closing() bool {
 // sleep waits until there is something to do.
 func (w *writer) sleep(timer *time.Timer) {
 	if w.more || len(w.pending[urgent])+len(w.pending[normal]) > 0 {
-		select {
-		case err := <-w.out.failed:
-			w.broken = err
-		default:
-		}
-		return
+		return // the turn looks for failures
 	}
 	var due <-chan time.Time
 	if at, ok := w.nextTime(); ok {
@@ -94,8 +89,7 @@ func (w *writer) sleep(timer *time.Timer) {
 	select {
 	case <-w.ns.inbox.wake:
 	case <-due:
-	case err := <-w.out.failed:
-		w.broken = err
+	case w.broken = <-w.out.failed:
 	}
 }
 
@@ -132,6 +126,13 @@ func (w *writer) turn() {
 		}
 	}()
 	w.take()
+	// Whoever was told of a failed commit meets what is loaded after it. Their next
+	// command may have been taken just now.
+	select {
+	case w.broken = <-w.out.failed:
+		return
+	default:
+	}
 	w.began = w.cfg.Clock.Mono()
 	now := w.time.now()
 	w.noticeStall(now)
