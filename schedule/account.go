@@ -11,7 +11,7 @@ import (
 )
 
 // Account is what the scheduler must know of an account. As long as none is set,
-// accounts do not matter: all jobs are of one level and free.
+// accounts do not matter (but see Config): all jobs are of one level and free.
 type Account struct {
 	// Rate is the quota gained per second: how many workers it may have at each
 	// level in the long run.
@@ -96,7 +96,7 @@ func (s *Scheduler) DropAccount(name string) {
 	s.recount(a)
 	s.reassess(a)
 	s.discardAccount(a)
-	if s.numAccounts--; s.numAccounts == 0 {
+	if s.numAccounts--; s.numAccounts == 0 && !s.cfg.Shared {
 		s.share(false)
 	}
 }
@@ -125,6 +125,15 @@ func (s *Scheduler) Balances(now job.Time) []AccountState {
 	}
 	slices.SortFunc(list, func(a, b AccountState) int { return cmp.Compare(a.Name, b.Name) })
 	return list
+}
+
+// Settle brings all balances up to date. Quota above an account's cap is only
+// spent, so what there is later depends on the times at which it was reckoned.
+func (s *Scheduler) Settle(now job.Time) {
+	s.Advance(now)
+	for _, a := range s.accounts {
+		s.settleAccount(a)
+	}
 }
 
 // Changed are the accounts whose balance cannot be told from what was last taken

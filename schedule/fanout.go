@@ -63,6 +63,16 @@ func (s *Scheduler) levelOf(sh *shape) Level {
 	return sh.lane.account.level
 }
 
+// Standing is the level at which a job of the shape would start now, and whether
+// its account lets it start at that level at all.
+func (s *Scheduler) Standing(id job.ShapeID) (level Level, may bool) {
+	sh := s.shapes[id]
+	if sh == nil {
+		return Free, false
+	}
+	return s.levelOf(sh), s.mayRun(sh)
+}
+
 // mayRun reports whether the account lets a job of the shape start now.
 func (s *Scheduler) mayRun(sh *shape) bool {
 	return s.levelOf(sh) < Free || !sh.lane.account.NoFree

@@ -32,6 +32,14 @@ type Preemption struct {
 // next call.
 func (s *Scheduler) Preemptions() []Preemption { return s.preempted }
 
+// SetPreemption says whether jobs may preempt others from now on.
+func (s *Scheduler) SetPreemption(on bool) {
+	s.cfg.NoPreemption = !on
+	for _, a := range s.accounts {
+		a.eager = true
+	}
+}
+
 // hunt is the search for victims at a level: it goes through the runs of worse
 // levels, the cheapest first, and looks for the first job in the order of service
 // that fits in a victim's place and whose account can pay for it.

@@ -42,8 +42,10 @@ type Config struct {
 	Strict bool
 	// GroupIdle is how long the index by group is kept after its last use (60 s).
 	GroupIdle time.Duration
-	// NoPreemption: running jobs are left alone.
+	// NoPreemption: running jobs are left alone, see also SetPreemption.
 	NoPreemption bool
+	// Shared: accounts matter even while none is set.
+	Shared bool
 	// Recheck is how long an account that could preempt nobody waits before that is
 	// tried again though nothing happened; quota changes with time (1 s).
 	Recheck time.Duration
@@ -144,6 +146,7 @@ func New(cfg Config) *Scheduler {
 		sweep:    1,
 	}
 	s.anyone = s.classOf(nil)
+	s.fair = cfg.Shared
 	return s
 }
 
