@@ -13,7 +13,8 @@ import (
 // Attach brings an agent in: its jobs are renewed, what it no longer has is
 // given out again or back, and jobs are pushed to it from now on.
 func (n *Namespace) Attach(ctx context.Context, r AttachRequest) (*Session, error) {
-	if err := checkAgent(&r.Worker); err != nil {
+	r.Worker.Agent = true
+	if err := r.Worker.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Session{ns: n, name: r.Worker.Name, notify: r.Wake, wake: make(chan struct{}, 1), gone: make(chan struct{})}
@@ -23,17 +24,6 @@ func (n *Namespace) Attach(ctx context.Context, r AttachRequest) (*Session, erro
 	}
 	n.users.Add(1)
 	return s, nil
-}
-
-func checkAgent(a *job.Worker) error {
-	a.Agent = true
-	if err := job.CheckName("worker", a.Name); err != nil {
-		return err
-	}
-	if a.Machine == "" || a.Boot == "" || a.Dir == "" {
-		return job.Errorf(job.Invalid, "agent %s: machine, boot and directory are needed, they tell its successor from a stranger", a.Name)
-	}
-	return a.Capacity.Validate()
 }
 
 func (w *writer) attach(s *Session, r *AttachRequest) error {

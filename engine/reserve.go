@@ -130,7 +130,8 @@ func checkReserve(r *ReserveRequest) error {
 	if r.Lease != 0 && (r.Lease < job.MinLease || r.Lease > job.MaxLease) {
 		return job.Errorf(job.Invalid, "reserve: a lease of %v; it must be between %v and %v", r.Lease, job.MinLease, job.MaxLease)
 	}
-	return job.CheckName("worker", r.Worker.Name)
+	r.Worker.Agent = false
+	return r.Worker.Validate()
 }
 
 // earlier reads what the session was given by its last request before the
@@ -191,6 +192,7 @@ func (w *writer) reserve(q *waiter) error {
 		return err
 	}
 	q.worker = w.state.Meet(r.Worker)
+	w.feed()
 	if r.Session != "" {
 		grants, repeated, known := w.state.RepeatReserve(r.Session, r.Sequence)
 		if repeated {

@@ -13,7 +13,8 @@ import (
 // jobs needs no announcement. Errors: Invalid; NotFound for an unknown one that
 // leaves; Conflict for an agent's name.
 func (n *Namespace) Announce(ctx context.Context, a job.Worker, leaves bool) error {
-	if err := checkWorker(&a); err != nil {
+	a.Agent = false
+	if err := a.Validate(); err != nil {
 		return err
 	}
 	_, err := call(ctx, n, urgent, func(w *writer) (struct{}, error) {
@@ -33,22 +34,6 @@ func (n *Namespace) Announce(ctx context.Context, a job.Worker, leaves bool) err
 		return struct{}{}, nil
 	})
 	return err
-}
-
-// maxWorkerData bounds what a worker says of itself.
-const maxWorkerData = job.MaxJob
-
-func checkWorker(a *job.Worker) error {
-	if err := job.CheckName("worker", a.Name); err != nil {
-		return err
-	}
-	if len(a.Parent) > job.MaxName || len(a.Mode) > job.MaxName {
-		return job.Errorf(job.Invalid, "worker %s: its parent and mode have at most %d bytes each", a.Name, job.MaxName)
-	}
-	if len(a.Data) > maxWorkerData {
-		return job.Errorf(job.Invalid, "worker %s: data of %d bytes; at most %d", a.Name, len(a.Data), maxWorkerData)
-	}
-	return nil
 }
 
 func errNoWorker(name string) error { return job.Errorf(job.NotFound, "no worker is called %q", name) }

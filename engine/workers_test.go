@@ -105,7 +105,7 @@ func TestAnnounceIsBounded(t *testing.T) {
 	b := setup(t, Config{})
 	for _, bad := range []job.Worker{
 		{}, {Name: "a\x00"}, {Name: "a", Parent: string(make([]byte, job.MaxName+1))},
-		{Name: "a", Mode: string(make([]byte, job.MaxName+1))}, {Name: "a", Data: make([]byte, maxWorkerData+1)},
+		{Name: "a", Mode: string(make([]byte, job.MaxName+1))}, {Name: "a", Data: make([]byte, job.MaxWorkerData+1)},
 	} {
 		if err := b.ns.Announce(b.ctx, bad, false); !job.IsKind(err, job.Invalid) {
 			t.Fatalf("%+v: %v; want invalid", bad.Name, err)

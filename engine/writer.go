@@ -399,6 +399,10 @@ func (w *writer) feedOne(f *queue.Feed) {
 		})
 	case queue.FeedRelease:
 		w.sched.Release(f.Seq)
+	case queue.FeedSetWorker:
+		w.fresh = true // what it waits for may be there
+		row, _ := w.state.Worker(f.Worker)
+		w.sched.SetWorker(f.Worker, schedule.Worker{Labels: row.Labels, Capacity: row.Capacity})
 	case queue.FeedDropWorker:
 		w.sched.DropWorker(f.Worker)
 	case queue.FeedDropQueue:

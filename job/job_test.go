@@ -155,7 +155,7 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	j := good()
-	j.Group, j.Labels = "größe ✓", Labels{"a:b", "c:"}
+	j.Group, j.Labels = "größe ✓", Labels{"a:b", "c:d:e"}
 	j.Normalise()
 	if err := j.Validate(); err != nil {
 		t.Error(err)

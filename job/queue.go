@@ -51,6 +51,11 @@ type Queue struct {
 	// of any age). The others are pruned; buried jobs never are.
 	KeepFinished    *int64        `cbor:"22,keyasint,omitempty"`
 	KeepFinishedFor time.Duration `cbor:"23,keyasint,omitempty"`
+
+	// Labels and Prefer are added to those of every job that is added to the queue
+	// or changed from then on.
+	Labels Labels `cbor:"24,keyasint,omitempty"`
+	Prefer Labels `cbor:"25,keyasint,omitempty"`
 }
 
 // DefaultWeight is the weight of a queue that does not say, MaxWeight the largest

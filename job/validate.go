@@ -3,7 +3,6 @@ package job
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -86,13 +85,11 @@ func (j *Job) checkLists() error {
 	if n := len(j.Labels) + len(j.Prefer) + len(j.Limits) + len(j.DepGroups); n > MaxList {
 		return Errorf(Invalid, "labels, limits and dependency groups: %d together; at most %d", n, MaxList)
 	}
-	for _, l := range slices.Concat(j.Labels, j.Prefer) {
-		if k, _, ok := strings.Cut(l, ":"); !ok || k == "" {
-			return Errorf(Invalid, "label %q is not of the form key:value", l)
-		}
-		if err := checkText("label", l); err != nil {
-			return err
-		}
+	if err := j.Labels.Validate("labels"); err != nil {
+		return err
+	}
+	if err := j.Prefer.Validate("prefer"); err != nil {
+		return err
 	}
 	for _, l := range j.Limits {
 		if err := CheckName("limit", l.Name); err != nil {
@@ -201,6 +198,12 @@ func (q *Queue) Validate() error {
 	}
 	if q.Continuous && q.Defined() && !q.CanBeContinuous {
 		return Errorf(Invalid, "queue %s: its definition does not let it be continuous", q.Name)
+	}
+	if err := q.Labels.Validate("queue " + q.Name + ": labels"); err != nil {
+		return err
+	}
+	if err := q.Prefer.Validate("queue " + q.Name + ": prefer"); err != nil {
+		return err
 	}
 	if len(q.Definition) > MaxData {
 		return Errorf(Invalid, "queue %s: definition of %d bytes; at most %d", q.Name, len(q.Definition), MaxData)

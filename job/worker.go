@@ -38,3 +38,34 @@ type Worker struct {
 func (w *Worker) SameMachine(o *Worker) bool {
 	return w.Agent && o.Agent && w.Machine != "" && w.Machine == o.Machine && w.Dir == o.Dir
 }
+
+// MaxWorkerData bounds what a worker says of itself, free-form.
+const MaxWorkerData = MaxJob
+
+// Validate checks what a worker says of itself. The error is Invalid and names
+// the field.
+func (w *Worker) Validate() error {
+	if err := CheckName("worker", w.Name); err != nil {
+		return err
+	}
+	for _, f := range []struct{ field, value string }{
+		{"parent", w.Parent}, {"mode", w.Mode}, {"host", w.Host}, {"machine", w.Machine}, {"boot", w.Boot}, {"version", w.Version},
+	} {
+		if len(f.value) > MaxName {
+			return Errorf(Invalid, "worker %s: %s of %d bytes; at most %d", w.Name, f.field, len(f.value), MaxName)
+		}
+	}
+	if len(w.Dir) > MaxKey {
+		return Errorf(Invalid, "worker %s: directory of %d bytes; at most %d", w.Name, len(w.Dir), MaxKey)
+	}
+	if w.Agent && (w.Machine == "" || w.Boot == "" || w.Dir == "") {
+		return Errorf(Invalid, "agent %s: machine, boot and directory are needed, they tell its successor from a stranger", w.Name)
+	}
+	if len(w.Data) > MaxWorkerData {
+		return Errorf(Invalid, "worker %s: data of %d bytes; at most %d", w.Name, len(w.Data), MaxWorkerData)
+	}
+	if err := w.Labels.Validate("worker " + w.Name + ": labels"); err != nil {
+		return err
+	}
+	return Wrap(w.Capacity.Validate(), "", "worker "+w.Name)
+}

@@ -128,7 +128,7 @@ func (s *State) shape(j *job.Job, q *queueRow) uint32 {
 	k := s.kind(j.Kind)
 	sh := job.Shape{
 		Queue: q.ID, Kind: k.ID, Account: j.Account, Needs: j.Needs, Time: j.Time,
-		Labels: j.Labels, Prefer: j.Prefer, Limits: j.Limits,
+		Labels: j.Labels.With(q.Def.Labels), Prefer: j.Prefer.With(q.Def.Prefer), Limits: j.Limits,
 		Command: j.IsCommand(), NotPreemptible: j.NotPreemptible, Wait: j.Wait,
 		Lease: j.Lease, Backoff: j.Backoff, NoRetryAfter: j.NoRetryAfter,
 	}

@@ -154,6 +154,7 @@ func (s *State) dropUnused() {
 // loadedWorker gives what a worker holds fresh leases.
 func (s *State) loadedWorker(slot uint32, w *worker) {
 	w.heard = s.clock()
+	s.offers(w, job.Worker{})
 	if w.Forgotten {
 		s.dropWorker(slot, w) // unless a job names it
 	}

@@ -33,6 +33,9 @@ const (
 	FeedRelease
 	// FeedStopping: the held job was told to stop; it is no victim any more.
 	FeedStopping
+	// FeedSetWorker: what Worker, which pulls, has is new or changed: its labels and
+	// capacity; see State.Worker.
+	FeedSetWorker
 	// FeedDropWorker: Worker was forgotten.
 	FeedDropWorker
 )

@@ -71,8 +71,10 @@ func (s *State) Join(row job.Worker) (job.WorkerID, []job.WorkerID) {
 		known = was.Agent == row.Agent && (!row.Agent || was.Incarnation == row.Incarnation)
 	}
 	var w *worker
+	var had job.Worker
 	if known {
 		w = s.workers.rows[slot]
+		had = w.offer()
 		s.children.move(w.Name, w.Parent, row.Parent)
 		w.Worker = row
 	} else {
@@ -82,9 +84,27 @@ func (s *State) Join(row job.Worker) (job.WorkerID, []job.WorkerID) {
 	}
 	s.dirtyWorker(w)
 	w.Forgotten, w.Left = false, false
+	s.offers(w, had)
 	s.activate(slot, w)
 	s.hear(slot, w)
 	return w.ID, s.earlier(w)
+}
+
+// offer is what a worker that pulls has for its jobs, as the scheduler knows it.
+func (w *worker) offer() (o job.Worker) {
+	if !w.Agent && !w.Forgotten && !w.Left {
+		o.Labels, o.Capacity = w.Labels, w.Capacity
+	}
+	return o
+}
+
+// offers tells the scheduler when that is not what it had any more. Of an agent it
+// is told by whoever attaches it.
+func (s *State) offers(w *worker, had job.Worker) {
+	has := w.offer()
+	if !slices.Equal(has.Labels, had.Labels) || !maps.Equal(has.Capacity, had.Capacity) || (has.Capacity == nil) != (had.Capacity == nil) {
+		s.feed(Feed{Op: FeedSetWorker, Worker: w.ID})
+	}
 }
 
 // Pulls refuses a name to a worker that pulls: an agent has it, and leases that end
@@ -107,9 +127,11 @@ func (s *State) Meet(row job.Worker) job.WorkerID {
 		return id
 	}
 	w := s.workers.rows[slot]
+	had := w.offer()
 	if w.update(&row) || w.Forgotten || w.Left {
 		w.Forgotten, w.Left = false, false
 		s.dirtyWorker(w)
+		s.offers(w, had)
 	}
 	s.hear(slot, w)
 	return w.ID
