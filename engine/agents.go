@@ -171,6 +171,9 @@ func (w *writer) place() {
 	}
 	for {
 		placed, more := w.sched.Pass(w.state.Now(), placeMax)
+		for _, m := range w.sched.Moves() {
+			w.ledger.touch(m.Seq)
+		}
 		grants, _ := w.grant(placed, 0)
 		w.assign(grants, placed)
 		if !more {

@@ -44,7 +44,7 @@ func (w *writer) load(ctx context.Context) error {
 	if err := w.ns.store.Load(ctx, stored); err != nil {
 		return err
 	}
-	clock, err := newEngineTime(w.cfg.Clock, state.Meta().Clock, w.cfg.MaxClockStep, w.cfg.AcceptClock)
+	clock, err := newEngineTime(w.cfg.Clock, stored.latest(), w.cfg.MaxClockStep, w.cfg.AcceptClock)
 	if err != nil {
 		return err
 	}
@@ -56,6 +56,7 @@ func (w *writer) load(ctx context.Context) error {
 	cfg := w.cfg.Schedule
 	cfg.Key = state.Key
 	w.sched = schedule.New(cfg)
+	w.loadLedger(stored)
 	w.sessions = map[job.WorkerID]*Session{}
 	w.waiters = waiters{}
 	w.pruning = pruning{}
@@ -68,6 +69,7 @@ func (w *writer) load(ctx context.Context) error {
 			w.feedOne(&feeds[i])
 		}
 	}
+	w.loadedLedger()
 	events := newEventLog(w.ns.store.Epoch(), w.cfg.WatchBuffer, state.Counts())
 	w.ns.log.Store(events)
 	w.out = newCommitter(w.cfg.Inflight, events)

@@ -24,7 +24,9 @@ type writer struct {
 	sched *schedule.Scheduler
 	time  *engineTime
 	locks *lock.Tree
-	out   *committer
+	// ledger is who pays.
+	ledger ledger
+	out    *committer
 	// loaded is when the leases of what was held at the load began to count.
 	loaded job.Time
 
@@ -137,6 +139,7 @@ func (w *writer) turn() {
 	now := w.time.now()
 	w.noticeStall(now)
 	w.state.Begin(now)
+	w.sched.Advance(now)
 	w.more = false
 	w.apply(urgent)
 	w.expire(now)
@@ -240,6 +243,7 @@ func (w *writer) commit() {
 	w.done, w.leaving, w.bytes, w.fresh = nil, nil, 0, false
 	changes := w.state.Take()
 	changes.Locks = locks
+	changes.Accounts, changes.Charges = w.takeLedger()
 	changes.Blobs = append(changes.Blobs, w.blobs...)
 	changes.Documents, changes.Events = w.documents, w.records
 	w.blobs, w.documents, w.records = nil, nil, nil
@@ -395,10 +399,12 @@ func (w *writer) feedOne(f *queue.Feed) {
 	case queue.FeedHold, queue.FeedStart:
 		w.sched.Hold(schedule.Held{
 			Seq: f.Seq, Shape: f.Shape, Worker: f.Worker, Since: w.state.Now(),
-			Prefetched: f.Prefetched && f.Op == queue.FeedHold,
+			Prefetched: f.Prefetched && f.Op == queue.FeedHold, Charge: w.ledger.charged(f.Seq),
 		})
+		w.ledger.touch(f.Seq)
 	case queue.FeedRelease:
 		w.sched.Release(f.Seq)
+		w.ledger.touch(f.Seq)
 	case queue.FeedSetWorker:
 		w.fresh = true // what it waits for may be there
 		row, _ := w.state.Worker(f.Worker)

@@ -114,6 +114,8 @@ type ChargeRow struct {
 	Cost  Quota   `cbor:"3,keyasint"`
 	At    Time    `cbor:"4,keyasint"`
 	Share float64 `cbor:"5,keyasint"`
+	// Account pays for it.
+	Account string `cbor:"8,keyasint,omitempty"`
 	// Victim, if set, is the job on Worker whose place it has been promised: this
 	// one is ready, has paid Cost, and is granted when the victim has ended.
 	Victim Seq      `cbor:"6,keyasint,omitempty"`

@@ -53,6 +53,7 @@ type account struct {
 	level   Level // as of the last call with a time
 	served  uint64
 	parties []*party
+	ready   int64 // jobs of its shapes
 	fanouts map[string]*fanout
 	counts  map[string]int // of runs by label of the worker, those with a limit
 

@@ -5,7 +5,9 @@ import "github.com/muster-queue/muster/job"
 // Charge is what a run costs. To be stored with the run, and given back in Hold
 // after a reload; the zero value is a run that costs nothing.
 type Charge struct {
-	Level Level
+	// Account is the name of who pays; empty: that of its shape.
+	Account string
+	Level   Level
 	// Cost is what it had cost At.
 	Cost Balance
 	At   job.Time
@@ -19,7 +21,7 @@ func (s *Scheduler) Charge(seq job.Seq) (Charge, bool) {
 	if h == nil {
 		return Charge{}, false
 	}
-	return Charge{Level: h.level, Cost: h.costAt(s.now), At: max(s.now, h.paid), Share: h.share}, true
+	return Charge{Account: h.payer, Level: h.level, Cost: h.costAt(s.now), At: max(s.now, h.paid), Share: h.share}, true
 }
 
 // costAt is what the run has cost up to now.

@@ -80,7 +80,8 @@ func (s *Scheduler) mayRun(sh *shape) bool {
 
 // tally accounts a run where the numbers are limited.
 func (s *Scheduler) tally(h *hold, sh *shape) {
-	if h.fanout = sh.fanout; h.fanout != nil {
+	if sh.fanout != nil {
+		h.fanout = h.account.fanout(sh.fanout.key)
 		h.fanout.running++
 	}
 	h.countLabels()
@@ -108,15 +109,19 @@ func (a *account) limitOf(label string) (int, bool) {
 
 // untally is the opposite of tally; what was held up by it is tried again.
 func (s *Scheduler) untally(h *hold) {
-	a, f := h.account, h.fanout
-	if f != nil {
+	if f := h.fanout; f != nil {
 		h.fanout = nil
-		if f.running--; f.running == a.MaxFanout-1 {
+		if f.running--; f.running == f.account.MaxFanout-1 {
 			s.reopen(f)
 		}
 		f.discard()
 	}
-	again := false
+	s.uncountLabels(h)
+}
+
+// uncountLabels is the opposite of countLabels.
+func (s *Scheduler) uncountLabels(h *hold) {
+	a, again := h.account, false
 	for _, l := range h.labels {
 		n, _ := a.limitOf(l)
 		again = again || a.counts[l] == n

@@ -109,10 +109,14 @@ func (s *Scheduler) update(o *hold, h *Held) {
 }
 
 func (s *Scheduler) hold(sh *shape, w *worker, h *Held) *hold {
+	payer, account := sh.account, sh.lane.account
+	if name := h.Charge.Account; name != "" {
+		payer, account = name, s.accountOf(name)
+	}
 	o := &hold{
 		seq: h.Seq, shape: sh.id, queue: sh.lane.queue, demand: sh.demand, worker: w,
 		ends: sh.demand.ends(h.Since), prefetched: h.Prefetched, fixed: sh.fixed,
-		payer: sh.account, account: sh.lane.account,
+		payer: payer, account: account,
 	}
 	s.held[h.Seq] = o
 	s.count(o.queue, 1)

@@ -32,8 +32,11 @@ func (o *offer) last() bool { return o.shape.lane == o.lane }
 
 // offer files a shape in its lanes.
 func (s *Scheduler) offer(sh *shape, q *queue, command bool) {
-	sh.offers = nil
+	if sh.offers = nil; sh.lane != nil {
+		sh.lane.account.ready -= int64(sh.items.len())
+	}
 	k := laneKey{queue: q, account: s.accountOf(sh.account), command: command}
+	k.account.ready += int64(sh.items.len())
 	k.account.spread(s, sh)
 	file := func(sweep int, labels job.Labels) {
 		k.class, k.grade = s.classOf(labels), s.gradeOf(sweep, len(sh.labels))

@@ -85,6 +85,7 @@ func (s *Scheduler) DropShape(id job.ShapeID) {
 	s.delist(sh)
 	s.cancelReservation(sh)
 	s.ready -= int64(sh.items.len())
+	sh.lane.account.ready -= int64(sh.items.len())
 	if s.groups != nil {
 		s.groups.forget(sh)
 	}
@@ -118,6 +119,7 @@ func (s *Scheduler) Push(id job.ShapeID, it Item) {
 		return
 	}
 	s.ready++
+	sh.lane.account.ready++
 	if s.groups != nil {
 		s.groups.push(sh, it)
 	}
@@ -178,6 +180,7 @@ func (s *Scheduler) settle(sh *shape) {
 // shape's key.
 func (s *Scheduler) taken(sh *shape, it *Item) {
 	s.ready--
+	sh.lane.account.ready--
 	if s.groups != nil {
 		s.groups.remove(sh, it)
 	}

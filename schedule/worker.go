@@ -72,6 +72,8 @@ func (s *Scheduler) SetWorker(id job.WorkerID, def Worker) {
 	w.sizeKey = capacity.key()
 	for _, h := range w.holds {
 		w.free.add(&h.demand.amounts, -1)
+		s.uncountLabels(h)
+		h.countLabels()
 	}
 	s.enrol(w)
 }
