@@ -16,7 +16,7 @@ var floors = [][]string{
 	{"api", "web"},
 	{"schedule", "queue", "store", "repository", "lock"},
 	// The client knows the contract and nothing of the inside.
-	{"engine", "client"},
+	{"engine", "client", "simulate"},
 	{"dispatch", "pool", "agent", "coordinate"},
 	{"server"},
 	// The root package puts a whole muster together.

@@ -1,0 +1,224 @@
+package simulate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Result is what a simulation found.
+type Result struct {
+	Name string
+	// Duration is how much time was simulated.
+	Duration time.Duration
+	// Jobs that came; Done and Left are what became of them.
+	Jobs, Done, Left int64
+	// Workers is how many there were on average.
+	Workers float64
+	// Uses are of the resources that workers have, by name.
+	Uses []Use
+	// Accounts are by name; those that are none but named by jobs are among them, and
+	// one without a name for jobs that name none.
+	Accounts []AccountResult
+	// Every is the time between Samples.
+	Every   time.Duration
+	Samples []Sample
+	// Notes tell of what an operator may not have meant.
+	Notes []string
+	// Passes is how often the scheduler was asked.
+	Passes int64
+}
+
+// Use is how much of a resource was taken.
+type Use struct {
+	Resource string
+	// Given is what jobs took and Capacity what there was, in its unit (a core, a
+	// byte, one of anything else) times seconds.
+	Given, Capacity float64
+}
+
+// Part is how much of it was taken, 0 to 1.
+func (u *Use) Part() float64 {
+	if u.Capacity == 0 {
+		return 0
+	}
+	return u.Given / u.Capacity
+}
+
+// AccountResult is what became of an account.
+type AccountResult struct {
+	Name string
+	// Known: it is an account, not just a name.
+	Known bool
+	// Rate is what it gained on average, in workers.
+	Rate job.Quota
+	// Used is what its runs took until they ended or were told to, in worker-seconds
+	// by level, the last for free. Stopping is what preempted runs took after that.
+	Used     [levels]float64
+	Stopping float64
+	// Lost is the part of both that came to nothing: runs that were preempted, or
+	// whose worker left.
+	Lost float64
+	// Jobs that came, Done of them, Left the others, Waiting those of them that never
+	// started.
+	Jobs, Done, Left, Waiting int64
+	// Wait is the time from coming to the first start. A job that never started
+	// counts with the time it waited until the end, so that starving shows.
+	Wait Times
+	// Turnaround is the mean time from coming to being done.
+	Turnaround time.Duration
+	// Preempted is how many of its runs were preempted, Preempts how many others were
+	// for it, Dropped how many ended with their worker.
+	Preempted, Preempts, Dropped int64
+	// Promoted and Demoted are how often a run changed its level.
+	Promoted, Demoted int64
+	// Balance is what it has at the end, in worker-seconds.
+	Balance job.Quota
+}
+
+// Total is all that the account took, in worker-seconds.
+func (a *AccountResult) Total() float64 {
+	sum := a.Stopping
+	for _, v := range a.Used {
+		sum += v
+	}
+	return sum
+}
+
+// Times are how a set of times is spread.
+type Times struct{ Mean, P50, P95, Max time.Duration }
+
+// timesOf sorts the times. The quantiles are of the nearest rank: times that occurred.
+func timesOf(list []time.Duration) (t Times) {
+	if len(list) == 0 {
+		return t
+	}
+	slices.Sort(list)
+	sum := 0.0
+	for _, d := range list {
+		sum += d.Seconds()
+	}
+	rank := func(percent int) time.Duration { return list[(len(list)*percent+99)/100-1] }
+	return Times{
+		Mean: time.Duration(sum / float64(len(list)) * float64(time.Second)),
+		P50:  rank(50), P95: rank(95), Max: list[len(list)-1],
+	}
+}
+
+// result closes the books.
+func (s *simulator) result() *Result {
+	if end := begin.Add(s.Duration); s.Duration > 0 {
+		s.now = end
+	} else if s.running == 0 {
+		s.now = max(s.active, begin)
+	}
+	for len(s.samples) > 0 && s.samples[len(s.samples)-1].At > s.now.Sub(begin) {
+		s.samples = s.samples[:len(s.samples)-1]
+	}
+	if n := len(s.samples); n == 0 || s.samples[n-1].At < s.now.Sub(begin) {
+		s.sample()
+	}
+	differences(s.samples)
+	r := &Result{
+		Name: s.Name, Duration: s.now.Sub(begin), Jobs: s.jobs, Done: s.done, Left: int64(len(s.live)),
+		Every: s.every, Samples: s.samples, Passes: s.passes,
+	}
+	s.meters.workers.settle(s.now)
+	if r.Duration > 0 {
+		r.Workers = s.meters.workers.hadFor / r.Duration.Seconds()
+	}
+	r.Uses = s.meters.uses(s.now)
+	s.waitOn()
+	for _, l := range s.ledgers {
+		r.Accounts = append(r.Accounts, l.result(s.now, r.Duration))
+	}
+	for i, a := range s.samples[len(s.samples)-1].Accounts {
+		r.Accounts[i].Balance = a.Balance
+	}
+	r.Notes = s.notes()
+	return r
+}
+
+// waitOn counts the jobs that never started, with the time they waited.
+func (s *simulator) waitOn() {
+	for _, t := range s.live {
+		if t.first == 0 {
+			t.ledger.waited(s.now.Sub(t.arrived))
+			t.ledger.never++
+		}
+	}
+}
+
+func (l *ledger) result(now job.Time, length time.Duration) AccountResult {
+	l.settle(now)
+	l.settleRate(now)
+	a := AccountResult{
+		Name: l.name, Known: l.known, Used: l.used, Stopping: l.usedStopping, Lost: l.lost,
+		Jobs: l.jobs, Done: l.done, Left: l.jobs - l.done, Waiting: l.never, Wait: timesOf(l.waits),
+		Preempted: l.preempted, Preempts: l.preempts, Dropped: l.dropped, Promoted: l.promoted, Demoted: l.demoted,
+	}
+	if l.done > 0 {
+		a.Turnaround = time.Duration(l.turnaround / float64(l.done) * float64(time.Second))
+	}
+	for i, v := range l.rated {
+		if length > 0 {
+			a.Rate[i] = v / length.Seconds()
+		}
+	}
+	return a
+}
+
+// uses are those of the resources that workers have, by name.
+func (m *meters) uses(now job.Time) (list []Use) {
+	for i, name := range m.names {
+		x := &m.list[i]
+		x.settle(now)
+		if x.hadFor == 0 {
+			continue
+		}
+		unit := float64(job.Thousandth)
+		if job.IsBytes(name) {
+			unit = 1
+		}
+		list = append(list, Use{Resource: name, Given: x.takenFor / unit, Capacity: x.hadFor / unit})
+	}
+	slices.SortFunc(list, func(a, b Use) int { return cmp.Compare(a.Resource, b.Resource) })
+	return list
+}
+
+// maxNotes bounds the notes of a kind.
+const maxNotes = 10
+
+// notes tell of kinds of jobs of which none ever started, and of names that are no
+// accounts.
+func (s *simulator) notes() (list []string) {
+	first := map[int]*task{}
+	count := map[int]int{}
+	for _, t := range s.live {
+		if t.first != 0 {
+			continue
+		}
+		count[t.stream]++
+		if f := first[t.stream]; f == nil || t.seq < f.seq {
+			first[t.stream] = t
+		}
+	}
+	for i := range s.Jobs {
+		if t := first[i]; t != nil && int64(count[i]) == s.sources[i].made {
+			why := s.sched.Explain(t.shape.id, s.item(t), s.now)
+			list = append(list, fmt.Sprintf("None of the %d jobs %s started: %s", count[i], s.Jobs[i].Name, why))
+		}
+	}
+	if len(list) > maxNotes {
+		list = append(list[:maxNotes], fmt.Sprintf("And so with %d more kinds of jobs.", len(list)-maxNotes))
+	}
+	for _, l := range s.ledgers {
+		if len(s.Accounts) > 0 && !l.known && l.jobs > 0 && l.name != "" {
+			list = append(list, fmt.Sprintf("Jobs name the account %s, which is none: they run for free.", l.name))
+		}
+	}
+	return list
+}
