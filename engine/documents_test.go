@@ -26,7 +26,7 @@ func (b *bench) documents(t *testing.T, room, prefix string) []string {
 func (b *bench) log(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	err := b.ns.store.Events(0, func(e *job.EventRow) bool {
+	err := b.ns.store.Events(job.TaskLog, 0, func(e *job.EventRow) bool {
 		all = append(all, e.Kind)
 		return true
 	})

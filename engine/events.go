@@ -4,6 +4,6 @@ import "github.com/muster-queue/muster/job"
 
 // record puts an entry into the namespace's log, with this turn.
 func (w *writer) record(e job.EventRow) {
-	e.N, e.At = w.state.NumberEvent(), w.state.Now()
+	w.state.NumberEvent(&e)
 	w.records = append(w.records, e)
 }

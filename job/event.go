@@ -26,9 +26,8 @@ type EventRow struct {
 	Who string `cbor:"8,keyasint,omitempty"`
 	// Details by name; see EventKinds.
 	Details map[string]string `cbor:"9,keyasint,omitempty"`
-	// Audits is how many entries of kinds that are audited there ever were, up to
-	// and with this one.
-	Audits uint64 `cbor:"10,keyasint,omitempty"`
+	// Count numbers the entries of its log (see Log), without gaps.
+	Count uint64 `cbor:"10,keyasint,omitempty"`
 }
 
 // The kinds of entries. The first are audited: somebody changed what others rely
@@ -145,11 +144,23 @@ func EventKindOf(word string) (EventKind, error) {
 	return EventKind{}, Errorf(Invalid, "%.60q is no kind of event; there are %s", word, strings.Join(words, ", "))
 }
 
-// Audit reports whether the entry says who changed what, rather than what became
-// of a task.
-func (e *EventRow) Audit() bool {
-	k := eventKindByWord[e.Kind]
-	return k != nil && k.Audit
+// EventLog is one of a namespace's two logs. They share their numbers, but each is
+// trimmed by itself: however many tasks there are, it stays known who changed what.
+type EventLog uint8
+
+// The logs.
+const (
+	TaskLog EventLog = iota
+	AuditLog
+	EventLogs
+)
+
+// Log is the log that the entry belongs to.
+func (e *EventRow) Log() EventLog {
+	if k := eventKindByWord[e.Kind]; k != nil && k.Audit {
+		return AuditLog
+	}
+	return TaskLog
 }
 
 // maxDetails bounds the details of an entry, in bytes.

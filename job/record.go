@@ -75,10 +75,12 @@ type Meta struct {
 	NextKind   KindID   `cbor:"13,keyasint"`
 	NextShape  ShapeID  `cbor:"14,keyasint"`
 	NextWorker WorkerID `cbor:"15,keyasint"`
-	// NextEvent is the number of the next entry of the log, FirstEvent of the
-	// oldest kept.
-	NextEvent  uint64 `cbor:"16,keyasint,omitempty"`
-	FirstEvent uint64 `cbor:"17,keyasint,omitempty"`
+	// NextEvent is the number of the next entry of the logs. Of each log, Events is
+	// how many entries there ever were, and FirstEvent a lower bound of the numbers
+	// of those that are kept.
+	NextEvent  uint64            `cbor:"16,keyasint,omitempty"`
+	FirstEvent [EventLogs]uint64 `cbor:"17,keyasint,omitempty"`
+	Events     [EventLogs]uint64 `cbor:"19,keyasint,omitempty"`
 	// Account pays for jobs that name none, in queues that name none.
 	Account string `cbor:"18,keyasint,omitempty"`
 }
@@ -345,8 +347,8 @@ type Changes struct {
 	Accounts []AccountRow
 	Charges  []ChargeRow
 	Events   []EventRow
-	// EventsBefore: entries of the log before that number are deleted.
-	EventsBefore uint64
+	// EventsBefore: entries of each log before that number are deleted.
+	EventsBefore [EventLogs]uint64
 	Documents    []Document
 }
 
@@ -355,5 +357,5 @@ func (c *Changes) Empty() bool {
 	return c.Meta == nil && len(c.Queues)+len(c.Groups)+len(c.Kinds)+len(c.Shapes)+len(c.Workers)+len(c.Locks)+
 		len(c.Payloads)+len(c.Live)+len(c.Gone)+len(c.Finished)+len(c.Attempts)+len(c.Requests)+
 		len(c.Blobs)+len(c.Keys)+len(c.Amended)+len(c.Forgotten)+len(c.Deleted)+
-		len(c.Accounts)+len(c.Charges)+len(c.Events)+len(c.Documents) == 0 && c.EventsBefore == 0
+		len(c.Accounts)+len(c.Charges)+len(c.Events)+len(c.Documents) == 0 && c.EventsBefore == [EventLogs]uint64{}
 }

@@ -103,9 +103,9 @@ type Namespace interface {
 	FinishedIn(queue job.QueueID, from uint64, visit func(*job.Finished) bool) error
 	// Requests finds a remembered outcome.
 	Request(client, id string) (job.Request, bool, error)
-	// Events visits the log from newest to oldest, entries with a number below
+	// Events visits a log from newest to oldest, entries with a number below
 	// before (all when it is zero), until visit returns false.
-	Events(before uint64, visit func(*job.EventRow) bool) error
+	Events(log job.EventLog, before uint64, visit func(*job.EventRow) bool) error
 	// Documents visits the documents of a room whose keys begin with prefix, in
 	// order of keys, until visit returns false. The body is the visitor's to keep.
 	Documents(room, prefix string, visit func(key string, body []byte) bool) error

@@ -57,7 +57,7 @@ type contents struct {
 	accounts map[string][]byte
 	charges  map[job.Seq][]byte
 	docs     map[docKey][]byte
-	events   []event // ascending; appended to, or made anew
+	events   [job.EventLogs][]event // ascending; appended to, or made anew
 	live     map[job.Seq]job.Live
 	jobs     map[job.Seq]*under
 	lastSeq  job.Seq
@@ -202,7 +202,7 @@ type encoded struct {
 	accounts map[string][]byte
 	charges  map[job.Seq][]byte
 	docs     map[docKey][]byte
-	events   []event
+	events   [job.EventLogs][]event
 	attempts [][]byte // as in Changes.Attempts
 	err      error
 }

@@ -26,7 +26,8 @@ func (e *encoded) encodeEvents(rows []job.EventRow) {
 		}
 		entry := event{n: rows[i].N}
 		entry.body, e.err = job.Encode(nil, &rows[i])
-		e.events = append(e.events, entry)
+		log := rows[i].Log()
+		e.events[log] = append(e.events[log], entry)
 	}
 }
 
@@ -45,28 +46,32 @@ func encodeDocuments(docs []job.Document) map[docKey][]byte {
 // applyEvents writes entries of the log and takes old ones away. Who reads it has
 // the slice as it was.
 func (r *records) applyEvents(c *job.Changes, rows *encoded) {
-	for _, e := range rows.events {
-		i, found := slices.BinarySearchFunc(r.events, e.n, compareEvents)
-		switch {
-		case i == len(r.events):
-			r.events = append(r.events, e)
-		case found:
-			r.events = slices.Clone(r.events)
-			r.events[i] = e
-		default:
-			r.events = slices.Insert(slices.Clone(r.events), i, e)
+	for log, added := range rows.events {
+		all := r.events[log]
+		for _, e := range added {
+			i, found := slices.BinarySearchFunc(all, e.n, compareEvents)
+			switch {
+			case i == len(all):
+				all = append(all, e)
+			case found:
+				all = slices.Clone(all)
+				all[i] = e
+			default:
+				all = slices.Insert(slices.Clone(all), i, e)
+			}
 		}
-	}
-	if c.EventsBefore != 0 {
-		i, _ := slices.BinarySearchFunc(r.events, c.EventsBefore, compareEvents)
-		r.events = slices.Clone(r.events[i:])
+		if before := c.EventsBefore[log]; before != 0 {
+			i, _ := slices.BinarySearchFunc(all, before, compareEvents)
+			all = slices.Clone(all[i:])
+		}
+		r.events[log] = all
 	}
 }
 
 // Events implements store.Namespace.
-func (n *namespace) Events(before uint64, visit func(*job.EventRow) bool) error {
+func (n *namespace) Events(log job.EventLog, before uint64, visit func(*job.EventRow) bool) error {
 	n.mu.RLock()
-	events := n.events
+	events := n.events[log]
 	n.mu.RUnlock()
 	if before != 0 {
 		i, _ := slices.BinarySearchFunc(events, before, compareEvents)

@@ -279,11 +279,13 @@ func (w *writer) sharing(c *job.Changes) {
 		w.row(c.Charges[i].Gone, &c.Charges[i])
 	}
 	for i := range c.Events {
-		w.key = w.id.key64(w.key[:0], kindEvent, c.Events[i].N)
+		w.key = w.id.key64(w.key[:0], logKinds[c.Events[i].Log()], c.Events[i].N)
 		w.row(false, &c.Events[i])
 	}
-	if c.EventsBefore != 0 && w.err == nil {
-		w.err = w.b.DeleteRange(w.id.key(nil, kindEvent), w.id.key64(nil, kindEvent, c.EventsBefore), nil)
+	for log, before := range c.EventsBefore {
+		if before != 0 && w.err == nil {
+			w.err = w.b.DeleteRange(w.id.key(nil, logKinds[log]), w.id.key64(nil, logKinds[log], before), nil)
+		}
 	}
 	for i := range c.Documents {
 		d := &c.Documents[i]

@@ -26,6 +26,7 @@ import (
 //	F N seq version         the digest of a description kept in a file
 //	G|K|Q|W N id            group, kind, queue, worker rows
 //	I 0                     who the store is (storeRow)
+//	J N number              an entry of the log of who changed what
 //	L N PATH                a held lock
 //	M N                     job.Meta
 //	N 0 NAME                the number of a namespace
@@ -34,7 +35,7 @@ import (
 //	X N id                  an index segment of history
 //	Z N                     how far the index of history reaches
 //	a N seq number          an attempt that ended
-//	e N number              an entry of the log
+//	e N number              an entry of the log of tasks
 //	f N id i                part of a segment's filter
 //	g N id group end        end numbers of a group in a segment
 //	h N end                 history
@@ -53,6 +54,7 @@ const (
 	kindFile      = 'F'
 	kindGroup     = 'G'
 	kindStore     = 'I'
+	kindAudit     = 'J'
 	kindKind      = 'K'
 	kindLock      = 'L'
 	kindMeta      = 'M'
@@ -65,7 +67,7 @@ const (
 	kindReach     = 'Z'
 
 	kindAttempt = 'a'
-	kindEvent   = 'e'
+	kindTask    = 'e'
 	kindFilter  = 'f'
 	kindByGroup = 'g'
 	kindHistory = 'h'
@@ -81,8 +83,11 @@ const (
 // tables of their own; both in the order of keys.
 const (
 	manyKinds = "aefghklnpqu"
-	allKinds  = "ABCDEFGKLMQRSWXZ" + manyKinds
+	allKinds  = "ABCDEFGJKLMQRSWXZ" + manyKinds
 )
+
+// logKinds are the kinds of the logs' entries.
+var logKinds = [job.EventLogs]byte{job.TaskLog: kindTask, job.AuditLog: kindAudit}
 
 // nsID is the number of a namespace in keys.
 type nsID uint32

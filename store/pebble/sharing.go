@@ -9,18 +9,18 @@ import (
 )
 
 // Events implements store.Namespace.
-func (n *namespace) Events(before uint64, visit func(*job.EventRow) bool) error {
+func (n *namespace) Events(log job.EventLog, before uint64, visit func(*job.EventRow) bool) error {
 	db, err := n.reader()
 	if err != nil {
 		return err
 	}
 	defer db.release()
-	id := n.shared.id
-	end := id.end(kindEvent)
+	id, kind := n.shared.id, logKinds[log]
+	end := id.end(kind)
 	if before != 0 {
-		end = id.key64(nil, kindEvent, before)
+		end = id.key64(nil, kind, before)
 	}
-	iter, err := db.db.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kindEvent), UpperBound: end})
+	iter, err := db.db.NewIter(&pdb.IterOptions{LowerBound: id.key(nil, kind), UpperBound: end})
 	if err != nil {
 		return n.store.readError("read the log", err)
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/muster-queue/muster/store"
 )
 
-// entries are numbers of the log from newest to oldest, at most limit.
-func entries(t *testing.T, ns store.Namespace, before uint64, limit int) (found []uint64) {
+// entries are numbers of a log from newest to oldest, at most limit.
+func entries(t *testing.T, ns store.Namespace, log job.EventLog, before uint64, limit int) (found []uint64) {
 	t.Helper()
-	ok(t, ns.Events(before, func(e *job.EventRow) bool {
+	ok(t, ns.Events(log, before, func(e *job.EventRow) bool {
 		found = append(found, e.N)
 		return len(found) < limit
 	}))
@@ -23,20 +23,26 @@ func testEvents(t *testing.T, f Factory) {
 	s, ns := open(t, f)
 	whole := job.EventRow{N: 1 << 40, At: job.TimeOf(day), Kind: "preempted", Pool: "p", Account: "a", Task: "t", Worker: "w", Who: "me",
 		Details: map[string]string{"priority": "1"}}
-	commit(t, ns, &job.Changes{Events: []job.EventRow{{N: 1}, {N: 2}, {N: 300}, whole}})
+	audit := job.EventRow{N: 4, Kind: job.EventPaused, Who: "me"}
+	commit(t, ns, &job.Changes{Events: []job.EventRow{{N: 1}, {N: 2}, {N: 3, Kind: job.EventResumed}, audit, {N: 300}, whole}})
 	commit(t, ns, &job.Changes{Events: []job.EventRow{{N: 300, Kind: "again"}}})
 	s, ns = reopen(t, f, s, ns)
-	same(t, "the log", entries(t, ns, 0, 10), []uint64{1 << 40, 300, 2, 1})
-	same(t, "the newest", entries(t, ns, 0, 1), []uint64{1 << 40})
-	same(t, "before 300", entries(t, ns, 300, 10), []uint64{2, 1})
-	same(t, "before the oldest", len(entries(t, ns, 1, 10)), 0)
-	ok(t, ns.Events(0, func(e *job.EventRow) bool {
+	same(t, "the log", entries(t, ns, job.TaskLog, 0, 10), []uint64{1 << 40, 300, 2, 1})
+	same(t, "the newest", entries(t, ns, job.TaskLog, 0, 1), []uint64{1 << 40})
+	same(t, "before 300", entries(t, ns, job.TaskLog, 300, 10), []uint64{2, 1})
+	same(t, "before the oldest", len(entries(t, ns, job.TaskLog, 1, 10)), 0)
+	same(t, "who changed what", entries(t, ns, job.AuditLog, 0, 10), []uint64{4, 3})
+	ok(t, ns.Events(job.TaskLog, 0, func(e *job.EventRow) bool {
 		same(t, "entry", *e, whole)
 		return false
 	}))
-	commit(t, ns, &job.Changes{Events: []job.EventRow{{N: 1<<40 + 1}}, EventsBefore: 300})
+	commit(t, ns, &job.Changes{Events: []job.EventRow{{N: 1<<40 + 1}}, EventsBefore: [job.EventLogs]uint64{job.TaskLog: 300}})
 	_, ns = reopen(t, f, s, ns)
-	same(t, "the log", entries(t, ns, 0, 10), []uint64{1<<40 + 1, 1 << 40, 300})
+	same(t, "the log", entries(t, ns, job.TaskLog, 0, 10), []uint64{1<<40 + 1, 1 << 40, 300})
+	same(t, "who changed what", entries(t, ns, job.AuditLog, 0, 10), []uint64{4, 3})
+	commit(t, ns, &job.Changes{EventsBefore: [job.EventLogs]uint64{job.AuditLog: 4}})
+	same(t, "the log", len(entries(t, ns, job.TaskLog, 0, 10)), 3)
+	same(t, "who changed what", entries(t, ns, job.AuditLog, 0, 10), []uint64{4})
 }
 
 func testDocuments(t *testing.T, f Factory) {
