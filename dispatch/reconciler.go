@@ -1,0 +1,339 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/muster-queue/muster/job"
+)
+
+// Reconciler stands between a Scheduler, which decides for workers whether they ask
+// or not, and workers that ask. It keeps each decision until it is acknowledged.
+//
+// The contexts of its methods are for the callers' sake: nothing here waits.
+type Reconciler struct {
+	queues map[WorkerID]*workerQueue
+	errors map[RequestID]string
+	// aborting has the workers by what they are to stop.
+	aborting map[RequestID][]WorkerID
+	// oldest is not after any decision.
+	oldest  time.Time
+	journal *journal
+}
+
+// State is the reconciler under the name that programs written for the original use.
+type State = Reconciler
+
+// workerQueue is a decision that its worker has not acknowledged.
+type workerQueue struct {
+	enqueued time.Time
+	assign   RequestID
+	// aborts are the tasks that the worker may be running and is to stop, the latest
+	// first: when a task that nobody has collected is preempted in its turn, what is
+	// really running there is still the earlier one.
+	aborts []RequestID
+}
+
+// IdleWorker is a worker that asks what to do.
+type IdleWorker struct {
+	ID     WorkerID
+	Labels Labels
+}
+
+// Validate checks a worker. Errors: Invalid.
+func (w *IdleWorker) Validate() error { return checkWorker(w.ID, w.Labels) }
+
+// Assignment is what a worker is to run.
+type Assignment struct {
+	WorkerID  WorkerID
+	RequestID RequestID
+	// ProvisionRequired: the worker lacks labels that the task had better have.
+	ProvisionRequired bool
+}
+
+// Cancellation is a task that is to be stopped. A worker must stop it only if it is
+// running exactly that.
+type Cancellation struct {
+	// WorkerID is empty where something is wrong with the task itself.
+	WorkerID  WorkerID
+	RequestID RequestID
+	// ErrorMessage says what is wrong; empty: the task was preempted.
+	ErrorMessage string
+}
+
+// TaskWaitingRequest tells that a task was waiting at a time.
+type TaskWaitingRequest struct {
+	AccountID           AccountID
+	BaseLabels          Labels
+	EnqueueTime         time.Time
+	ProvisionableLabels Labels
+	RequestID           RequestID
+	// Tags are told with the event of its being enqueued.
+	Tags []string
+	Time time.Time
+}
+
+// TaskRunningRequest tells that a task was running on a worker at a time.
+type TaskRunningRequest struct {
+	RequestID RequestID
+	Time      time.Time
+	WorkerID  WorkerID
+}
+
+// TaskAbsentRequest tells that a task was neither waiting nor running at a time.
+type TaskAbsentRequest struct {
+	RequestID RequestID
+	Time      time.Time
+	// WorkerID is where it ran; it does not matter.
+	WorkerID WorkerID
+}
+
+// New makes a reconciler without decisions.
+func New() *Reconciler {
+	return &Reconciler{
+		queues: map[WorkerID]*workerQueue{}, errors: map[RequestID]string{}, aborting: map[RequestID][]WorkerID{}, oldest: lastTime,
+	}
+}
+
+// AssignTasks tells what workers that are idle at a time are to do: what was decided
+// for them before and not acknowledged yet, or else what is decided now. The whole
+// pool takes part in that, so what is decided for others waits for them. No workers:
+// time passes, and tasks may be preempted.
+//
+// Workers whose names or labels are not valid (see Validate) get nothing; of a worker
+// that is given twice the first counts.
+func (r *Reconciler) AssignTasks(_ context.Context, s *Scheduler, t time.Time, events EventSink, workers ...*IdleWorker) []Assignment {
+	t = normal(t)
+	r.timeOut(s, t, events)
+	s.UpdateTime(t)
+	workers = distinct(workers)
+	for _, w := range workers {
+		if q := r.queues[w.ID]; q == nil || !s.IsAssigned(q.assign, w.ID) {
+			_ = s.MarkIdle(w.ID, w.Labels, t, events) // they were checked
+			r.discard(w.ID)
+		}
+	}
+	for _, d := range s.RunOnce(events) {
+		r.decide(&d)
+	}
+	var all []Assignment
+	for _, w := range workers {
+		if q := r.queues[w.ID]; q != nil && q.assign != "" {
+			all = append(all, Assignment{w.ID, q.assign, s.provisionRequired(q.assign, w.Labels)})
+		}
+	}
+	return all
+}
+
+// distinct are the workers that are valid, each once.
+func distinct(workers []*IdleWorker) []*IdleWorker {
+	list := make([]*IdleWorker, 0, len(workers))
+	seen := make(map[WorkerID]struct{}, len(workers))
+	for _, w := range workers {
+		if w == nil || w.Validate() != nil {
+			continue
+		}
+		if _, again := seen[w.ID]; !again {
+			seen[w.ID] = struct{}{}
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// provisionRequired reports whether a worker lacks labels the request prefers.
+func (s *Scheduler) provisionRequired(id RequestID, labels Labels) bool {
+	r := s.requests[id]
+	return r != nil && !within(r.shape.provisionable, setOf(labels))
+}
+
+// timeOut takes back the decisions that have waited too long for their workers.
+func (r *Reconciler) timeOut(s *Scheduler, t time.Time, events EventSink) {
+	if t.Sub(r.oldest) < WorkerQueueTimeout {
+		return
+	}
+	r.oldest = lastTime
+	var due []WorkerID
+	for id, q := range r.queues {
+		if t.Sub(q.enqueued) >= WorkerQueueTimeout {
+			due = append(due, id)
+		} else {
+			r.watch(q)
+		}
+	}
+	slices.Sort(due)
+	for _, id := range due {
+		// That it is not assigned there any more is as good.
+		_ = s.Unassign(r.queues[id].assign, id, t, events)
+		r.discard(id)
+	}
+}
+
+// watch sees to it that a decision times out.
+func (r *Reconciler) watch(q *workerQueue) {
+	if q.enqueued.Before(r.oldest) {
+		r.oldest = q.enqueued
+	}
+}
+
+// decide keeps a decision. What the worker was to stop before it still is, if it is
+// preempted again.
+func (r *Reconciler) decide(d *Decision) {
+	q := &workerQueue{enqueued: d.Time, assign: d.RequestID}
+	if d.Type == AssignPreempting {
+		q.aborts = append(q.aborts, d.TaskToAbort)
+		if old := r.queues[d.WorkerID]; old != nil {
+			q.aborts = append(q.aborts, old.aborts...)
+		}
+		q.spare(q.assign)
+	}
+	r.discard(d.WorkerID)
+	r.put(d.WorkerID, q)
+}
+
+// spare takes a task off those that the worker is to stop.
+func (q *workerQueue) spare(id RequestID) {
+	q.aborts = slices.DeleteFunc(q.aborts, func(o RequestID) bool { return o == id })
+	if len(q.aborts) == 0 {
+		q.aborts = nil
+	}
+}
+
+// put files a decision for a worker that has none.
+func (r *Reconciler) put(id WorkerID, q *workerQueue) {
+	r.queues[id] = q
+	for _, task := range q.aborts {
+		r.aborting[task] = append(r.aborting[task], id)
+	}
+	r.watch(q)
+	r.journal.touch(queueRecord, string(id))
+}
+
+// discard forgets the decision for a worker, if there is one.
+func (r *Reconciler) discard(id WorkerID) {
+	q := r.queues[id]
+	if q == nil {
+		return
+	}
+	for _, task := range q.aborts {
+		r.unfile(task, id)
+	}
+	delete(r.queues, id)
+	r.journal.touch(queueRecord, string(id))
+}
+
+// unfile takes a worker off the list of those that are to stop a task.
+func (r *Reconciler) unfile(task RequestID, id WorkerID) {
+	list := slices.DeleteFunc(r.aborting[task], func(o WorkerID) bool { return o == id })
+	if len(list) == 0 {
+		delete(r.aborting, task)
+	} else {
+		r.aborting[task] = list
+	}
+}
+
+// NotifyTaskWaiting takes the news that a task is waiting. Errors: Invalid.
+func (r *Reconciler) NotifyTaskWaiting(_ context.Context, s *Scheduler, events EventSink, update *TaskWaitingRequest) error {
+	return s.AddRequest(&TaskRequest{
+		ID: update.RequestID, AccountID: update.AccountID, EnqueueTime: update.EnqueueTime,
+		BaseLabels: update.BaseLabels, ProvisionableLabels: update.ProvisionableLabels,
+	}, update.Time, update.Tags, events)
+}
+
+// NotifyTaskRunning takes the news that a task is running, which acknowledges the
+// decision for that worker if it is not older, whatever the task is. That a task still
+// runs which the worker is to stop is no news. Errors: Invalid.
+func (r *Reconciler) NotifyTaskRunning(_ context.Context, s *Scheduler, events EventSink, update *TaskRunningRequest) error {
+	q := r.queues[update.WorkerID]
+	if q != nil && slices.Contains(q.aborts, update.RequestID) {
+		return nil
+	}
+	if err := s.NotifyTaskRunning(update.RequestID, update.WorkerID, update.Time, events); err != nil {
+		return err
+	}
+	if q != nil && !normal(update.Time).Before(q.enqueued) {
+		r.discard(update.WorkerID)
+	}
+	return nil
+}
+
+// NotifyTaskAbsent takes the news that a task is gone, which ends its cancellation. Errors:
+// Invalid.
+func (r *Reconciler) NotifyTaskAbsent(_ context.Context, s *Scheduler, events EventSink, update *TaskAbsentRequest) error {
+	if err := s.NotifyTaskAbsent(update.RequestID, update.Time, events); err != nil {
+		return err
+	}
+	for _, id := range slices.Clone(r.aborting[update.RequestID]) {
+		if q := r.queues[id]; q.enqueued.Before(normal(update.Time)) {
+			q.spare(update.RequestID)
+			r.unfile(update.RequestID, id)
+			r.journal.touch(queueRecord, string(id))
+		}
+	}
+	if _, ok := r.errors[update.RequestID]; ok {
+		delete(r.errors, update.RequestID)
+		r.journal.touch(errorRecord, string(update.RequestID))
+	}
+	return nil
+}
+
+// AddTaskError notes what is wrong with a task: it is to be cancelled. Errors: Invalid.
+func (r *Reconciler) AddTaskError(id RequestID, err error) error {
+	if err := job.CheckName("task", string(id)); err != nil {
+		return err
+	}
+	r.errors[id] = errorText(err)
+	r.journal.touch(errorRecord, string(id))
+	return nil
+}
+
+// maxErrorText is how much is kept of what is wrong with a task.
+const maxErrorText = 4096
+
+func errorText(err error) string {
+	text := "unknown error"
+	if err != nil {
+		text = err.Error()
+	}
+	return strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "")
+}
+
+// Cancellations are all tasks that are to be stopped, by worker and task. They are told
+// until they are known to be gone.
+func (r *Reconciler) Cancellations(_ context.Context) []Cancellation {
+	var all []Cancellation
+	for id, text := range r.errors {
+		all = append(all, Cancellation{RequestID: id, ErrorMessage: text})
+	}
+	for id, q := range r.queues {
+		for _, task := range q.aborts {
+			all = append(all, Cancellation{WorkerID: id, RequestID: task})
+		}
+	}
+	slices.SortFunc(all, func(a, b Cancellation) int {
+		return cmp.Or(cmp.Compare(a.WorkerID, b.WorkerID), cmp.Compare(a.RequestID, b.RequestID))
+	})
+	return all
+}
+
+// WorkerQueue is a decision that its worker has not acknowledged.
+type WorkerQueue struct {
+	WorkerID     WorkerID
+	EnqueueTime  time.Time
+	TaskToAssign RequestID
+	// TasksToAbort are what the worker may be running and is to stop, the latest first.
+	TasksToAbort []RequestID
+}
+
+// WorkerQueues are all decisions that are not acknowledged, by worker.
+func (r *Reconciler) WorkerQueues() []WorkerQueue {
+	all := make([]WorkerQueue, 0, len(r.queues))
+	for id, q := range r.queues {
+		all = append(all, WorkerQueue{id, q.enqueued, q.assign, slices.Clone(q.aborts)})
+	}
+	slices.SortFunc(all, func(a, b WorkerQueue) int { return cmp.Compare(a.WorkerID, b.WorkerID) })
+	return all
+}
