@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -83,6 +84,13 @@ func scope(ctx context.Context, name string) (string, error) {
 		return own, nil
 	}
 	return "", job.Errorf(job.Denied, "the token is for namespace %s; %.60q is another", own, name)
+}
+
+// who is the caller as the log names whoever changed something: by the name of the
+// token, and by its id where it has none.
+func who(ctx context.Context) string {
+	c := callerOf(ctx)
+	return cmp.Or(c.Name, c.ID)
 }
 
 // wholeServer refuses callers whose token is for one namespace.
