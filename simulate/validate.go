@@ -6,6 +6,13 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
+// check checks a workload with its defaults, which stay as they are.
+func (w *Workload) check() error {
+	c := w.clone()
+	c.settle()
+	return c.validate()
+}
+
 // validate checks a settled workload. Errors: Invalid; they name the part.
 func (w *Workload) validate() error {
 	for _, check := range []func() error{w.checkSelf, w.checkAccounts, w.checkQueues, w.checkWorkers, w.checkJobs, w.checkSize} {

@@ -106,6 +106,7 @@ type Recorded struct{ At, Lasts time.Duration }
 // Defaults of what a workload does not say.
 const (
 	DefaultGrace  = 10 * time.Second
+	DefaultSeed   = 1
 	DefaultWindow = time.Hour
 )
 
