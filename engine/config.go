@@ -48,6 +48,13 @@ type Config struct {
 	// a larger one after the agents changed; default one minute.
 	ResourceGrace time.Duration
 
+	// TasksKept and AuditKept are for how long entries of a namespace's logs are
+	// kept, of what became of tasks and of who changed what; default 30 days and a
+	// year, negative for ever. EventsKept is how many of each are at most, give or
+	// take one in a hundred; default 1,000,000.
+	TasksKept, AuditKept time.Duration
+	EventsKept           int64
+
 	Logger *slog.Logger
 }
 
@@ -63,6 +70,9 @@ func (c Config) withDefaults() Config {
 	or(&c.IdleUnload, 10*time.Minute)
 	or(&c.MaxLocks, lock.MaxLocks)
 	or(&c.ResourceGrace, time.Minute)
+	or(&c.TasksKept, 30*24*time.Hour)
+	or(&c.AuditKept, 365*24*time.Hour)
+	or(&c.EventsKept, 1_000_000)
 	if c.Clock == nil {
 		c.Clock = MachineClock()
 	}
@@ -86,6 +96,8 @@ func (c Config) validate() error {
 		return job.Errorf(job.Invalid, "config: %d commits under way; choose 1 to 64", c.Inflight)
 	case c.Slice < 0 || c.BatchBytes < 0 || c.InboxBytes < 0 || c.InboxOps < 0:
 		return job.Errorf(job.Invalid, "config: a bound is negative")
+	case c.EventsKept < 1:
+		return job.Errorf(job.Invalid, "config: %d entries of each log; at least one must be kept", c.EventsKept)
 	}
 	return nil
 }

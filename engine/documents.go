@@ -14,6 +14,9 @@ const maxDocument = job.MaxJob
 // events of the namespace's log with them: all of it, durably, or nothing. Of
 // several for one key the last counts. Errors: Invalid; those of any command.
 func (n *Namespace) PutDocuments(ctx context.Context, docs []job.Document, events ...job.EventRow) error {
+	if err := checkEvents(events); err != nil {
+		return err
+	}
 	bytes := int64(0)
 	for i := range docs {
 		if err := checkDocument(&docs[i]); err != nil {

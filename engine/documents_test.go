@@ -25,13 +25,13 @@ func (b *bench) documents(t *testing.T, room, prefix string) []string {
 
 func (b *bench) log(t *testing.T) []string {
 	t.Helper()
+	rows, next, err := b.ns.Events(b.ctx, EventsRequest{})
+	if err != nil || next != 0 {
+		t.Fatal(err, next)
+	}
 	var all []string
-	err := b.ns.store.Events(job.TaskLog, 0, func(e *job.EventRow) bool {
-		all = append(all, e.Kind)
-		return true
-	})
-	if err != nil {
-		t.Fatal(err)
+	for i := range rows {
+		all = append(all, rows[i].Kind)
 	}
 	return all
 }
@@ -50,7 +50,7 @@ func TestDocuments(t *testing.T) {
 		d := func(room, key, body string) job.Document {
 			return job.Document{Room: room, Key: key, Body: []byte(body)}
 		}
-		put([]job.EventRow{{Kind: "one"}, {Kind: "two"}}, d("r", "b/1", "x"), d("r", "b/1", "y"), d("r", "a", "z"), d("s", "b/1", "other"))
+		put([]job.EventRow{{Kind: job.EventPoolCreated}, {Kind: job.EventEnqueued}}, d("r", "b/1", "x"), d("r", "b/1", "y"), d("r", "a", "z"), d("s", "b/1", "other"))
 		put(nil, d("r", "b/2", "w"), job.Document{Room: "r", Key: "a", Gone: true})
 		if got := b.documents(t, "r", ""); !slices.Equal(got, []string{"b/1=y", "b/2=w"}) {
 			t.Error(got)
@@ -58,8 +58,8 @@ func TestDocuments(t *testing.T) {
 		if got := b.documents(t, "s", "b/"); !slices.Equal(got, []string{"b/1=other"}) {
 			t.Error(got)
 		}
-		put([]job.EventRow{{Kind: "three"}})
-		if got := b.log(t); !slices.Equal(got, []string{"three", "two", "one"}) {
+		put([]job.EventRow{{Kind: job.EventAssigned}})
+		if got := b.log(t); !slices.Equal(got, []string{job.EventAssigned, job.EventEnqueued, job.EventPoolCreated}) {
 			t.Error(got)
 		}
 	})
@@ -74,7 +74,7 @@ func TestDocumentsRefused(t *testing.T) {
 			{Room: "r", Key: strings.Repeat("k", job.MaxKey+1)},
 			{Room: "r", Key: "k", Body: make([]byte, maxDocument+1)},
 		} {
-			err := b.ns.PutDocuments(b.ctx, []job.Document{{Room: "r", Key: "good"}, d}, job.EventRow{Kind: "one"})
+			err := b.ns.PutDocuments(b.ctx, []job.Document{{Room: "r", Key: "good"}, d}, job.EventRow{Kind: job.EventEnqueued})
 			if !job.IsKind(err, job.Invalid) {
 				t.Errorf("%.10s %.10s: %v", d.Room, d.Key, err)
 			}
@@ -94,7 +94,7 @@ func TestDocumentsOfAFailedCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, Config{})
 		put := func(key string) error {
-			return b.ns.PutDocuments(b.ctx, []job.Document{{Room: "r", Key: key}}, job.EventRow{Kind: key})
+			return b.ns.PutDocuments(b.ctx, []job.Document{{Room: "r", Key: key}}, job.EventRow{Kind: job.EventEnqueued, Task: key})
 		}
 		if err := put("a"); err != nil {
 			t.Fatal(err)
@@ -109,8 +109,9 @@ func TestDocumentsOfAFailedCommit(t *testing.T) {
 		if got := b.documents(t, "r", ""); !slices.Equal(got, []string{"a=", "c="}) {
 			t.Error(got)
 		}
-		if got := b.log(t); !slices.Equal(got, []string{"c", "a"}) {
-			t.Error(got)
+		rows, _, err := b.ns.Events(b.ctx, EventsRequest{})
+		if err != nil || len(rows) != 2 || rows[0].Task != "c" || rows[1].Task != "a" || rows[0].N <= rows[1].N {
+			t.Error(rows, err)
 		}
 	})
 }

@@ -60,6 +60,7 @@ func (w *writer) load(ctx context.Context) error {
 	w.sessions = map[job.WorkerID]*Session{}
 	w.waiters = waiters{}
 	w.pruning = pruning{}
+	w.trims = [job.EventLogs]trimming{}
 	w.sizes = newSizeCheck(w.cfg.ResourceGrace)
 	w.more = true
 	for fed := -1; fed != 0; {

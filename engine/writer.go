@@ -33,6 +33,7 @@ type writer struct {
 	sessions map[job.WorkerID]*Session
 	waiters  waiters
 	pruning  pruning
+	trims    [job.EventLogs]trimming
 	sizes    sizeCheck
 	// freed is closed, and another made, when locks were released.
 	freed chan struct{}
@@ -47,7 +48,9 @@ type writer struct {
 	// documents and records (entries of the log) to be stored.
 	documents []job.Document
 	records   []job.EventRow
-	began     time.Duration
+	// trimBefore are the numbers before which entries of the logs are deleted.
+	trimBefore [job.EventLogs]uint64
+	began      time.Duration
 	// more says that this turn left work that is due now.
 	more bool
 	// broken is why the state is of no use: a commit failed, or a turn did.
@@ -106,6 +109,7 @@ func (w *writer) nextTime() (job.Time, bool) {
 	}
 	earlier(w.sizes.next())
 	earlier(w.pruning.next, w.pruning.next != 0)
+	earlier(w.nextTrim())
 	if w.waiters.len() > 0 {
 		earlier(w.state.NextIdle())
 	}
@@ -150,6 +154,7 @@ func (w *writer) turn() {
 	w.place()
 	w.checkSizes(now)
 	w.checkPrune(now)
+	w.checkTrim(now)
 	w.sendOrders()
 	w.commit()
 }
@@ -245,8 +250,8 @@ func (w *writer) commit() {
 	changes.Locks = locks
 	changes.Accounts, changes.Charges = w.takeLedger()
 	changes.Blobs = append(changes.Blobs, w.blobs...)
-	changes.Documents, changes.Events = w.documents, w.records
-	w.blobs, w.documents, w.records = nil, nil, nil
+	changes.Documents, changes.Events, changes.EventsBefore = w.documents, w.records, w.trimBefore
+	w.blobs, w.documents, w.records, w.trimBefore = nil, nil, nil, [job.EventLogs]uint64{}
 	if !changes.Empty() {
 		c, err := w.ns.store.Commit(changes)
 		if err != nil {
@@ -311,6 +316,7 @@ func (w *writer) abandon() {
 		done(job.ErrUnknownOutcome)
 	}
 	w.done, w.leaving, w.bytes, w.blobs, w.documents, w.records = nil, nil, 0, nil, nil, nil
+	w.trimBefore = [job.EventLogs]uint64{}
 	w.out.close()
 	w.ns.events().close(job.ErrUnknownOutcome)
 	for _, s := range w.sessions {

@@ -155,13 +155,16 @@ const (
 	EventLogs
 )
 
-// Log is the log that the entry belongs to.
-func (e *EventRow) Log() EventLog {
-	if k := eventKindByWord[e.Kind]; k != nil && k.Audit {
+// LogOf is the log that entries of a kind belong to.
+func LogOf(kind string) EventLog {
+	if k := eventKindByWord[kind]; k != nil && k.Audit {
 		return AuditLog
 	}
 	return TaskLog
 }
+
+// Log is the log that the entry belongs to.
+func (e *EventRow) Log() EventLog { return LogOf(e.Kind) }
 
 // maxDetails bounds the details of an entry, in bytes.
 const maxDetails = 16 << 10

@@ -76,11 +76,11 @@ type Meta struct {
 	NextShape  ShapeID  `cbor:"14,keyasint"`
 	NextWorker WorkerID `cbor:"15,keyasint"`
 	// NextEvent is the number of the next entry of the logs. Of each log, Events is
-	// how many entries there ever were, and FirstEvent a lower bound of the numbers
-	// of those that are kept.
-	NextEvent  uint64            `cbor:"16,keyasint,omitempty"`
-	FirstEvent [EventLogs]uint64 `cbor:"17,keyasint,omitempty"`
-	Events     [EventLogs]uint64 `cbor:"19,keyasint,omitempty"`
+	// how many entries there ever were, and Trimmed how many of them, the oldest, are
+	// deleted.
+	NextEvent uint64            `cbor:"16,keyasint,omitempty"`
+	Events    [EventLogs]uint64 `cbor:"17,keyasint,omitempty"`
+	Trimmed   [EventLogs]uint64 `cbor:"19,keyasint,omitempty"`
 	// Account pays for jobs that name none, in queues that name none.
 	Account string `cbor:"18,keyasint,omitempty"`
 }

@@ -12,7 +12,8 @@ func (s *State) NumberEvent(e *job.EventRow) {
 	e.Count = m.Events[e.Log()]
 }
 
-// TrimEvents notes that entries of a log before a number are deleted.
-func (s *State) TrimEvents(log job.EventLog, before uint64) {
-	s.meta.FirstEvent[log] = max(s.meta.FirstEvent[log], before)
+// TrimEvents notes that the oldest entries of a log, up to one, are deleted.
+func (s *State) TrimEvents(last *job.EventRow) {
+	log := last.Log()
+	s.meta.Trimmed[log] = max(s.meta.Trimmed[log], last.Count)
 }

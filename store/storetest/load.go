@@ -66,7 +66,7 @@ func everything() *job.Changes {
 	return &job.Changes{
 		Meta: &job.Meta{NextSeq: 7, NextAttempt: 8, NextEnd: 9, Clock: 10, HoldUntil: 11, Paused: true, Draining: true,
 			Seed: 12, MinLive: 1, NextQueue: 13, NextGroup: 14, NextKind: 15, NextShape: 16, NextWorker: 17,
-			NextEvent: 18, FirstEvent: [job.EventLogs]uint64{19, 20}, Events: [job.EventLogs]uint64{21, 22}, Account: "lab"},
+			NextEvent: 18, Events: [job.EventLogs]uint64{19, 20}, Trimmed: [job.EventLogs]uint64{21, 22}, Account: "lab"},
 		Queues: []job.QueueRow{{ID: 1, Done: 3, Def: job.Queue{Name: "q", Definition: []byte{1, 2}, Runtime: "command", Priority: -1, Weight: 2,
 			Paused: true, MaxRunning: 3, MaxPerRequest: 4, MaxAttempts: 5, Continuous: true, Interval: time.Minute, Order: job.OrderKey,
 			Then: "r", Lease: time.Hour, Retries: &retries, Losses: &retries, Backoff: &job.DefaultBackoff, Account: "a", OnLost: job.OnLostHold}}, {ID: 300}},
