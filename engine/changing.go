@@ -102,7 +102,7 @@ func (c *changing) filtered(ctx context.Context, f *Filter, do changeFunc, whole
 			return err
 		}
 		var seqs []job.Seq
-		_, err = c.ns.visitPage(page.jobs, f, false, func(f *found, _ *job.Job) bool {
+		_, err = c.ns.visitPage(ctx, page.jobs, f, false, func(f *found, _ *job.Job) bool {
 			seqs = append(seqs, f.live.Seq)
 			return true
 		})
@@ -121,7 +121,7 @@ func (c *changing) page(ctx context.Context, f *Filter, seqs []job.Seq, do chang
 	return c.step(ctx, func(w *writer, r *ChangeResult) (bool, error) {
 		for _, seq := range seqs {
 			l, ok := w.state.BySeq(seq)
-			if !ok || !f.matchLive(&l) {
+			if !ok || !w.matches(f, &l) {
 				continue
 			}
 			if do(w, &l) != nil {

@@ -24,6 +24,8 @@ type found struct {
 	key    job.Key
 	worker job.Worker
 	mark   job.Mark
+	// account pays; of a complete job it is known with its description.
+	account string
 }
 
 func foundFinished(f *job.Finished) found {
@@ -125,7 +127,7 @@ func (n *Namespace) scanLive(ctx context.Context, f *Filter, from job.Seq, limit
 		matches, next, done := w.state.Scan(from, q, limit, scanWork)
 		p := livePage{next: next, done: done}
 		for i := range matches {
-			if f.matchLive(&matches[i]) {
+			if w.matches(f, &matches[i]) {
 				p.jobs = append(p.jobs, w.found(&matches[i]))
 			}
 		}
@@ -134,7 +136,7 @@ func (n *Namespace) scanLive(ctx context.Context, f *Filter, from job.Seq, limit
 }
 
 func (w *writer) found(l *job.Live) found {
-	j := found{live: *l}
+	j := found{live: *l, account: w.payer(l)}
 	if !l.State.Held() {
 		return j
 	}
@@ -153,7 +155,7 @@ func (n *Namespace) eachLive(ctx context.Context, f *Filter, from job.Seq, descr
 		if err != nil {
 			return err
 		}
-		stopped, err := n.visitPage(page.jobs, f, describe, visit)
+		stopped, err := n.visitPage(ctx, page.jobs, f, describe, visit)
 		if err != nil || stopped || page.done {
 			return err
 		}
@@ -161,11 +163,14 @@ func (n *Namespace) eachLive(ctx context.Context, f *Filter, from job.Seq, descr
 	}
 }
 
-func (n *Namespace) visitPage(page []found, f *Filter, describe bool, visit func(*found, *job.Job) bool) (bool, error) {
+func (n *Namespace) visitPage(ctx context.Context, page []found, f *Filter, describe bool, visit func(*found, *job.Job) bool) (bool, error) {
 	var jobs []*job.Job
 	if describe || f.needsJob() {
 		var err error
-		if jobs, err = n.describe(page); err != nil {
+		if jobs, err = n.describe(page); err == nil {
+			err = n.findPayers(ctx, page, jobs)
+		}
+		if err != nil {
 			return true, err
 		}
 	}
@@ -246,8 +251,9 @@ func (n *Namespace) eachFinished(ctx context.Context, f *Filter, before uint64, 
 		if err != nil {
 			return err
 		}
-		stopped, err := n.visitPage(page, f, describe || f.Queue != "" || f.Kind != "" || f.needsJob(), func(j *found, d *job.Job) bool {
-			if d != nil && (f.Queue != "" && d.Queue != f.Queue || f.Kind != "" && d.Kind != f.Kind) {
+		describe := describe || f.Queue+f.Kind+f.Account != "" || f.needsJob()
+		stopped, err := n.visitPage(ctx, page, f, describe, func(j *found, d *job.Job) bool {
+			if d != nil && !f.matchFinished(j, d) {
 				return true
 			}
 			return visit(j, d)
@@ -257,6 +263,12 @@ func (n *Namespace) eachFinished(ctx context.Context, f *Filter, before uint64, 
 		}
 		before = page[len(page)-1].end
 	}
+}
+
+// matchFinished checks of a complete job what narrow and the shape tell of a live one.
+func (f *Filter) matchFinished(j *found, d *job.Job) bool {
+	return (f.Queue == "" || d.Queue == f.Queue) && (f.Kind == "" || d.Kind == f.Kind) &&
+		(f.Account == "" || j.account == f.Account)
 }
 
 func (n *Namespace) groupID(ctx context.Context, name string) (id job.GroupID, possible bool, err error) {

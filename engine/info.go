@@ -15,14 +15,18 @@ func (n *Namespace) Get(ctx context.Context, id JobID, output, env bool) (*Info,
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := n.describe([]found{*f})
+	page := []found{*f}
+	jobs, err := n.describe(page)
+	if err == nil {
+		err = n.findPayers(ctx, page, jobs)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if jobs[0] == nil {
 		return nil, job.Wrap(job.ErrNoJob, "get job", id.String())
 	}
-	return n.info(f, jobs[0], output, env)
+	return n.info(&page[0], jobs[0], output, env)
 }
 
 // Attempts is the history of a job: the attempts that ended, oldest first.
@@ -36,7 +40,7 @@ func (n *Namespace) Attempts(ctx context.Context, id JobID) ([]job.AttemptRow, e
 
 // info completes what was found with what is kept on disk.
 func (n *Namespace) info(f *found, j *job.Job, output, env bool) (*Info, error) {
-	i := &Info{Live: f.live, Job: j, Worker: f.worker, End: f.end, Ended: f.ended.Std()}
+	i := &Info{Live: f.live, Job: j, Worker: f.worker, Account: f.account, End: f.end, Ended: f.ended.Std()}
 	i.Live.Mark = f.mark
 	if f.live.Number > 0 {
 		rows, err := n.store.Attempts(f.live.Seq)
@@ -148,11 +152,12 @@ const maxOutcomeJobs = 2_000_000
 // partial says that there were too many to look at them all.
 func (n *Namespace) Outcomes(ctx context.Context, r OutcomesRequest) (groups []Outcome, partial bool, err error) {
 	o := &outcomes{ns: n, request: &r, limit: max(r.Limit, 1), index: map[outcomeKey]*Outcome{}}
-	if err := n.eachLive(ctx, &r.Filter, 0, false, o.visit); err != nil {
+	visit := func(f *found, _ *job.Job) bool { return o.visit(ctx, f) }
+	if err := n.eachLive(ctx, &r.Filter, 0, false, visit); err != nil {
 		return nil, false, err
 	}
 	if !o.partial {
-		if err := n.eachFinished(ctx, &r.Filter, 0, false, o.visit); err != nil {
+		if err := n.eachFinished(ctx, &r.Filter, 0, false, visit); err != nil {
 			return nil, false, err
 		}
 	}
@@ -187,7 +192,7 @@ type outcomes struct {
 	err     error
 }
 
-func (o *outcomes) visit(f *found, _ *job.Job) bool {
+func (o *outcomes) visit(ctx context.Context, f *found) bool {
 	if o.seen++; o.seen > maxOutcomeJobs {
 		o.partial = true
 		return false
@@ -202,12 +207,16 @@ func (o *outcomes) visit(f *found, _ *job.Job) bool {
 	if len(g.Jobs) >= o.limit {
 		return true
 	}
-	jobs, err := o.ns.describe([]found{*f})
+	page := []found{*f}
+	jobs, err := o.ns.describe(page)
+	if err == nil {
+		err = o.ns.findPayers(ctx, page, jobs)
+	}
 	if err != nil || jobs[0] == nil {
 		o.err = err
 		return err == nil
 	}
-	i, err := o.ns.info(f, jobs[0], o.request.Output, o.request.Env)
+	i, err := o.ns.info(&page[0], jobs[0], o.request.Output, o.request.Env)
 	if err != nil {
 		o.err = err
 		return false

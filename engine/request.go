@@ -195,6 +195,8 @@ func (id JobID) String() string {
 // Filter selects jobs; its empty fields do not restrict.
 type Filter struct {
 	Queue, Group, Kind, Worker string
+	// Account is the one that pays: the job's own, else its queue's, else the default.
+	Account string
 	// Host is that of the worker which holds the job, else had it last.
 	Host    string
 	States  []job.State
@@ -225,6 +227,8 @@ type Info struct {
 	Live job.Live
 	// Job is the newest description.
 	Job *job.Job
+	// Account pays for it, if that exists; empty for nobody.
+	Account string
 	// Worker holds it; its zero value when nobody does.
 	Worker job.Worker
 	// End and Ended are of a complete job.
