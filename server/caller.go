@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -87,10 +86,23 @@ func scope(ctx context.Context, name string) (string, error) {
 }
 
 // who is the caller as the log names whoever changed something: by the name of the
-// token, and by its id where it has none.
+// token, which others may have too, and its id.
 func who(ctx context.Context) string {
 	c := callerOf(ctx)
-	return cmp.Or(c.Name, c.ID)
+	if c.Name == "" {
+		return c.ID
+	}
+	return c.Name + " (" + c.ID + ")"
+}
+
+// payable refuses to let another pay than was said before, unless it is the account
+// that the caller's token is for, if it is for one.
+func payable(ctx context.Context, was, account string) error {
+	own := callerOf(ctx).Account
+	if own == "" || account == was || account == own {
+		return nil
+	}
+	return job.Errorf(job.Denied, "account %.60q: the token is for account %s", account, own)
 }
 
 // wholeServer refuses callers whose token is for one namespace.

@@ -63,16 +63,12 @@ func (s *jobsService) ModifyJobs(ctx context.Context, m *v1.ModifyJobsRequest) (
 	if err != nil {
 		return nil, err
 	}
-	account := callerOf(ctx).Account
 	r, err := ns.Modify(ctx, sel, func(j *job.Job) error {
 		was := j.Account
 		if err := edit(j); err != nil {
 			return err
 		}
-		if account != "" && j.Account != was && j.Account != account {
-			return job.Errorf(job.Denied, "account %.60q: the token is for account %s", j.Account, account)
-		}
-		return nil
+		return payable(ctx, was, j.Account)
 	}, once(ctx, m.RequestId))
 	if err != nil {
 		return nil, err
@@ -111,7 +107,7 @@ func selector(m selecting) (engine.Selector, error) {
 
 // emptyFilter tells whether a filter lets all jobs pass.
 func emptyFilter(f *engine.Filter) bool {
-	return f.Queue+f.Group+f.Kind+f.Worker+f.Host+f.KeyPrefix+f.Command == "" &&
+	return f.Queue+f.Group+f.Kind+f.Account+f.Worker+f.Host+f.KeyPrefix+f.Command == "" &&
 		len(f.States)+len(f.Reasons) == 0 && f.Exit == nil
 }
 

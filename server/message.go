@@ -48,7 +48,7 @@ func (v *view) info(ctx context.Context, i *engine.Info) (*v1.JobInfo, error) {
 		Id: api.ID(l.Digest), Seq: uint64(l.Seq), Queue: i.Job.QueueName(), Key: api.KeyText(i.Job.Key),
 		State: l.State.String(), Stopping: l.Mark.String(),
 		Reason: l.Reason.Word(), ReasonText: l.Reason.String(), ExitCode: l.Exit,
-		Group: text(i.Job.Group), Kind: text(i.Job.Kind), Priority: l.Priority,
+		Group: text(i.Job.Group), Kind: text(i.Job.Kind), Account: text(i.Account), Priority: l.Priority,
 		Attempts: l.Number, Starts: l.Starts, Failures: l.Failures, Losses: l.Losses,
 		Added: stamp(l.Added), Since: stamp(l.Since), Due: stamp(l.Due), Ended: api.FromTime(i.Ended),
 		Attempt: attemptOf(i), Environment: texts(i.Env),
@@ -157,7 +157,7 @@ var stateWords = map[string][]job.State{
 // filter reads a filter.
 func filter(m *v1.Filter) (engine.Filter, error) {
 	f := engine.Filter{
-		Queue: m.GetQueue(), Group: m.GetGroup(), Kind: m.GetKind(), Worker: m.GetWorker(), Host: m.GetHost(),
+		Queue: m.GetQueue(), Group: m.GetGroup(), Kind: m.GetKind(), Account: m.GetAccount(), Worker: m.GetWorker(), Host: m.GetHost(),
 		Command: m.GetCommand(),
 	}
 	key, err := api.ParseKey(m.GetKeyPrefix())

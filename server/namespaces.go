@@ -63,6 +63,9 @@ func (s *namespacesService) info(ctx context.Context, name string) (*v1.Namespac
 		Name: ns.Name(), Counts: api.FromCounts(&stats.Counts),
 		Paused: stats.Paused, Draining: stats.Mode == "draining", Epoch: stats.Epoch,
 	}
+	if m.DefaultAccount, err = ns.DefaultAccount(ctx); err != nil {
+		return nil, err
+	}
 	return m, census(ctx, ns, m)
 }
 

@@ -21,7 +21,9 @@ func (s *queuesService) SetQueue(ctx context.Context, m *v1.SetQueueRequest) (*v
 	}
 	fields := m.UpdateMask.GetPaths()
 	if len(fields) == 0 {
-		err = ns.SetQueue(ctx, *def, once(ctx, m.RequestId))
+		if err = s.mayPay(ctx, ns, def); err == nil {
+			err = ns.SetQueue(ctx, *def, once(ctx, m.RequestId))
+		}
 	} else {
 		err = updateQueue(ctx, ns, def.Name, m, fields)
 	}
@@ -41,6 +43,9 @@ func updateQueue(ctx context.Context, ns *engine.Namespace, name string, m *v1.S
 		whole.Name = name
 		var edited *job.Queue
 		if edited, bad = api.ToQueue(whole); bad == nil {
+			bad = payable(ctx, q.Account, edited.Account)
+		}
+		if bad == nil {
 			*q = *edited
 		}
 	}, once(ctx, m.RequestId))
@@ -48,6 +53,18 @@ func updateQueue(ctx context.Context, ns *engine.Namespace, name string, m *v1.S
 		return bad
 	}
 	return err
+}
+
+// mayPay refuses a queue that is set as a whole with another account, see payable.
+func (s *queuesService) mayPay(ctx context.Context, ns *engine.Namespace, def *job.Queue) error {
+	if callerOf(ctx).Account == "" {
+		return nil
+	}
+	present, err := ns.Queue(ctx, def.Name)
+	if err != nil && !job.IsKind(err, job.NotFound) {
+		return err
+	}
+	return payable(ctx, present.Account, def.Account)
 }
 
 func (s *queuesService) queue(ctx context.Context, ns *engine.Namespace, name string) (*v1.Queue, error) {

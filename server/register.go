@@ -48,6 +48,14 @@ type (
 		v1.UnimplementedLocksServer
 		*Server
 	}
+	accountsService struct {
+		v1.UnimplementedAccountsServer
+		*Server
+	}
+	eventsService struct {
+		v1.UnimplementedEventsServer
+		*Server
+	}
 	serverService struct {
 		v1.UnimplementedServerServer
 		*Server
@@ -68,6 +76,8 @@ func (s *Server) register() {
 	v1.RegisterWorkersServer(s.grpc, &workersService{Server: s})
 	v1.RegisterUnitsServer(s.grpc, &unitsService{Server: s})
 	v1.RegisterLocksServer(s.grpc, &locksService{Server: s})
+	v1.RegisterAccountsServer(s.grpc, &accountsService{Server: s})
+	v1.RegisterEventsServer(s.grpc, &eventsService{Server: s})
 	v1.RegisterServerServer(s.grpc, &serverService{Server: s})
 	v1.RegisterTokensServer(s.grpc, &tokensService{Server: s})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
