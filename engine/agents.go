@@ -56,9 +56,17 @@ func (w *writer) attach(s *Session, r *AttachRequest) error {
 func (w *writer) setWorker(s *Session, a *job.Worker, prefetch int) {
 	w.sched.SetWorker(s.worker, schedule.Worker{
 		Labels: a.Labels, Capacity: a.Capacity, Until: job.TimeOf(a.Until),
-		Prefetch: prefetch, Agent: true, Closed: s.draining || w.state.Drained(s.worker),
+		Prefetch: prefetch, Agent: true, Closed: s.draining || w.state.Drained(s.worker) || w.silent(s.worker),
 	})
 	w.sizes.agentsChanged(w.state.Now())
+}
+
+// silent reports whether the agent was not heard of for so long that its jobs are
+// shown lost: it gets no more, and nothing of it is stopped for others, who would
+// have to wait until its leases end.
+func (w *writer) silent(id job.WorkerID) bool {
+	row, _ := w.state.Worker(id)
+	return row.Silent
 }
 
 // reconcile compares what the agent has (runs, or has yet to report) with what it
@@ -167,6 +175,7 @@ func (w *writer) places() bool { return len(w.sessions) > 0 && !w.idle() }
 // place pushes ready jobs to agents.
 func (w *writer) place() {
 	if !w.places() {
+		w.giveBackClaims()
 		return
 	}
 	for {
@@ -174,6 +183,7 @@ func (w *writer) place() {
 		for _, m := range w.sched.Moves() {
 			w.ledger.touch(m.Seq)
 		}
+		w.preempt(w.sched.Preemptions())
 		grants, _ := w.grant(placed, 0)
 		w.assign(grants, placed)
 		if !more {

@@ -24,6 +24,8 @@ type ledger struct {
 	// this turn may have changed.
 	rows  map[job.Seq]string
 	dirty map[job.Seq]struct{}
+	// claims are the jobs that have been promised the place of another.
+	claims map[job.Seq]claim
 	// loaded are the rows that a load read, until it is over.
 	loaded map[job.Seq]job.ChargeRow
 }
@@ -67,6 +69,7 @@ func (w *writer) takeLedger() (accounts []job.AccountRow, charges []job.ChargeRo
 	for _, a := range w.sched.Changed() {
 		accounts = append(accounts, job.AccountRow{Account: *l.accounts[a.Name], Balance: job.Quota(a.Balance), At: a.At})
 	}
+	w.endClaims()
 	for seq := range l.dirty {
 		if row, ok := w.chargeRow(seq); ok {
 			charges = append(charges, row)
@@ -85,9 +88,14 @@ func (w *writer) chargeRow(seq job.Seq) (job.ChargeRow, bool) {
 			l.rows = map[job.Seq]string{}
 		}
 		l.rows[seq] = payer
-		return job.ChargeRow{
+		row := job.ChargeRow{
 			Seq: seq, Account: payer, Level: uint8(c.Level), Cost: job.Quota(c.Cost), At: c.At, Share: c.Share,
-		}, true
+		}
+		if claim, ok := l.claims[seq]; ok {
+			price := job.Quota(claim.price)
+			row.Victim, row.Worker, row.Price = claim.victim, claim.worker, &price
+		}
+		return row, true
 	}
 	_, stored := l.rows[seq]
 	delete(l.rows, seq)
@@ -111,12 +119,13 @@ func (w *writer) charge(seq job.Seq) (payer string, c schedule.Charge) {
 // else that the scheduler is told, while its clock stands still.
 func (w *writer) loadLedger(from *loader) {
 	w.ledger = ledger{}
+	w.ledger.load(from.charges)
+	back := w.brokenClaims()
 	for i := range from.accounts {
 		row := &from.accounts[i]
 		w.setAccount(&row.Account)
-		w.sched.SetBalance(row.Name, schedule.Balance(row.Balance), row.At)
+		w.sched.SetBalance(row.Name, schedule.Balance(row.Balance).Add(back[row.Name]), row.At)
 	}
-	w.ledger.load(from.charges)
 }
 
 func (l *ledger) load(rows []job.ChargeRow) {
@@ -137,7 +146,6 @@ func (w *writer) loadedLedger() {
 		}
 	}
 	w.ledger.loaded = nil
-	w.sched.Changed() // that much is stored
 }
 
 // charged is what a run cost when it was stored; nothing but while a load goes on.

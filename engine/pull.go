@@ -200,8 +200,11 @@ func (w *writer) grant(placed []schedule.Placement, lease time.Duration) (grants
 			grants = append(grants, g)
 			continue
 		}
-		w.sched.Release(p.Seq)
 		l, ok := w.state.BySeq(p.Seq)
+		if ok && l.State == job.Ready && w.sched.GiveBack(p.Seq) {
+			continue
+		}
+		w.sched.Release(p.Seq)
 		switch {
 		case ok && l.State == job.Ready:
 			w.sched.Push(l.Shape, schedule.Item{Seq: l.Seq, Priority: l.Priority, Place: l.Place, Group: l.Group})

@@ -399,7 +399,7 @@ func (w *writer) feedOne(f *queue.Feed) {
 		})
 	case queue.FeedPush:
 		w.fresh = true
-		w.sched.Push(f.Shape, item(f))
+		w.loadReady(f)
 	case queue.FeedRemove:
 		w.sched.Remove(f.Shape, item(f))
 	case queue.FeedHold, queue.FeedStart:
@@ -420,6 +420,14 @@ func (w *writer) feedOne(f *queue.Feed) {
 	case queue.FeedDropQueue:
 		w.sched.DropQueue(f.Queue)
 	case queue.FeedStopping:
+		if l, ok := w.state.BySeq(f.Seq); !ok || l.Mark != job.MarkWithdrawn { // it may start all the same
+			w.sched.Stopping(f.Seq, l.Mark == job.MarkPreempted)
+		}
+	case queue.FeedSilent:
+		if s := w.sessions[f.Worker]; s != nil {
+			row, _ := w.state.Worker(f.Worker)
+			w.setWorker(s, &row.Worker, s.prefetch)
+		}
 	default:
 		panic(fmt.Sprintf("unknown feed %d", f.Op))
 	}

@@ -117,9 +117,11 @@ type ChargeRow struct {
 	// Account pays for it.
 	Account string `cbor:"8,keyasint,omitempty"`
 	// Victim, if set, is the job on Worker whose place it has been promised: this
-	// one is ready, has paid Cost, and is granted when the victim has ended.
+	// one is ready, and is granted when the victim has ended.
 	Victim Seq      `cbor:"6,keyasint,omitempty"`
 	Worker WorkerID `cbor:"7,keyasint,omitempty"`
+	// Price is what it has paid for that place.
+	Price *Quota `cbor:"9,keyasint,omitempty"`
 	Gone   bool     `cbor:"-"`
 }
 

@@ -79,15 +79,12 @@ func flagsOf(j *job.Job, q *job.Queue) (f job.Flags) {
 	return f
 }
 
-// unfeed takes the job out of the scheduler's picture while it is filed under
-// the old shape, refeed puts it in again. What a held job takes is counted by
-// its newest description.
+// unfeed takes a ready job out of the scheduler's picture while it is filed under
+// the old shape, refeed puts it in again. What a held job takes is counted by its
+// newest description, without a moment in which nobody seems to hold it.
 func (s *State) unfeed(r *rec) {
-	switch {
-	case r.state == job.Ready:
+	if r.state == job.Ready {
 		s.feedJob(FeedRemove, r)
-	case r.state.Held():
-		s.feedJob(FeedRelease, r)
 	}
 }
 

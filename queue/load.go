@@ -175,7 +175,9 @@ func (s *State) loadedWorker(slot uint32, w *worker) {
 		if r.state == job.Lost && !r.ghost() {
 			w.lost++
 		}
-		s.feedJob(FeedHold, r)
+		if s.feedJob(FeedHold, r); r.mark != job.MarkNone {
+			s.feedJob(FeedStopping, r)
+		}
 		i = t.next
 	}
 	s.activate(slot, w)

@@ -171,6 +171,7 @@ func (s *State) losses(r *rec) int64 {
 // each gets a timer for the end of its lease.
 func (s *State) fall(w *worker) {
 	w.silent = true
+	s.feed(Feed{Op: FeedSilent, Worker: w.ID})
 	for i := w.first; i != 0; {
 		t := s.tries.at(i)
 		r := s.recs.at(t.job)
@@ -185,6 +186,9 @@ func (s *State) fall(w *worker) {
 
 // rise: the agent is heard again: what it was thought to have lost goes on.
 func (s *State) rise(slot uint32, w *worker) {
+	if w.silent {
+		s.feed(Feed{Op: FeedSilent, Worker: w.ID})
+	}
 	w.silent, w.lost = false, 0
 	for i := w.first; i != 0; {
 		t := s.tries.at(i)

@@ -38,7 +38,7 @@ func (m *mirror) apply(t fataler, feed []Feed) {
 			ok = ready && m.ready[f.Seq].Shape == f.Shape && m.ready[f.Seq].Priority == f.Priority
 			delete(m.ready, f.Seq)
 		case FeedHold:
-			ok = !held && m.shapes[f.Shape]
+			ok = (!held || old.Worker == f.Worker && old.Prefetched == f.Prefetched) && m.shapes[f.Shape]
 			delete(m.ready, f.Seq)
 			m.held[f.Seq] = f
 		case FeedStart:

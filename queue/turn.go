@@ -24,8 +24,9 @@ const (
 	// FeedRemove: the job is not ready any more, and was not granted.
 	FeedRemove
 	// FeedHold: Worker holds the job; it was ready before (FeedPush), unless
-	// this follows a load or a FeedRelease of the same job. Prefetched says that
-	// it takes limits but no resources yet.
+	// this follows a load or a FeedRelease of the same job, or Worker held it
+	// already and what it is filed under changed. Prefetched says that it takes
+	// limits but no resources yet.
 	FeedHold
 	// FeedStart: the held, prefetched job started: it takes its resources.
 	FeedStart
@@ -36,6 +37,9 @@ const (
 	// FeedSetWorker: what Worker, which pulls, has is new or changed: its labels and
 	// capacity; see State.Worker.
 	FeedSetWorker
+	// FeedSilent: Worker, an agent, fell silent or was heard again, see
+	// WorkerInfo.Silent.
+	FeedSilent
 	// FeedDropWorker: Worker was forgotten.
 	FeedDropWorker
 )

@@ -53,7 +53,9 @@ func (s *Scheduler) resume(h *hold, c Charge) {
 	}
 	h.share = c.Share
 	s.pay(h, level, c.Cost)
-	h.born = 0
+	if h.born = 0; c.Share == 0 && (h.worker == nil || !h.worker.present) {
+		h.share = 0 // known when it says what it has
+	}
 	if c.At != 0 {
 		h.paid = c.At
 	}
@@ -67,6 +69,9 @@ func (s *Scheduler) charge(h *hold) {
 	h.run = len(a.runs[h.level])
 	a.runs[h.level] = append(a.runs[h.level], h)
 	if h.level < Free {
+		if h.share == 0 {
+			h.share = shareOf(h.demand, h.worker)
+		}
 		a.spend[h.level] += h.share
 		a.changed = true
 	}

@@ -39,6 +39,7 @@ type hold struct {
 	claimant *hold
 	victim   *hold
 	ripe     bool
+	given    bool // it was placed, and not heard of since
 	item     Item
 	price    Balance
 }
@@ -53,9 +54,13 @@ func (s *Scheduler) Hold(h Held) {
 		s.update(old, &h)
 		return
 	}
+	var claimant *hold
 	if old != nil {
 		if h.Charge == (Charge{}) {
 			h.Charge, _ = s.Charge(h.Seq)
+		}
+		if old.worker != nil && old.worker.id == h.Worker {
+			claimant, old.claimant = old.claimant, nil // it goes on waiting
 		}
 		s.Release(h.Seq)
 	}
@@ -67,12 +72,15 @@ func (s *Scheduler) Hold(h Held) {
 	if h.Worker != 0 {
 		w = s.workerOf(h.Worker)
 	}
-	s.resume(s.hold(sh, w, &h), h.Charge)
+	o := s.hold(sh, w, &h)
+	s.resume(o, h.Charge)
+	if claimant != nil {
+		s.Stopping(o.seq, true)
+		claimant.claim(o, claimant.item, claimant.price)
+	}
 	if victim := s.held[h.Victim]; victim != nil && victim.worker == w {
-		o := s.held[h.Seq]
-		s.uncharge(victim)
-		victim.stopped = true
-		o.claim(victim, h.Item)
+		s.Stopping(victim.seq, true)
+		o.claim(victim, h.Item, h.Price)
 	}
 }
 
@@ -88,7 +96,7 @@ func (h *hold) is(o *Held) bool {
 func (s *Scheduler) update(o *hold, h *Held) {
 	o.ends = o.demand.ends(h.Since)
 	o.unclaim()
-	o.ripe = false
+	o.ripe, o.given = false, false
 	w := o.worker
 	if w == nil {
 		return

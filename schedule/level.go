@@ -111,9 +111,7 @@ func (s *Scheduler) shift(h *hold, to Level) {
 	s.budget--
 	s.moves = append(s.moves, Move{Seq: h.seq, From: h.level, To: to, Cost: h.costAt(s.now)})
 	if to > h.level {
-		for _, a := range s.accounts { // others may preempt it now
-			a.eager = true
-		}
+		s.encourage()
 	}
 	s.move(h, to)
 }

@@ -35,6 +35,11 @@ func (s *Scheduler) Preemptions() []Preemption { return s.preempted }
 // SetPreemption says whether jobs may preempt others from now on.
 func (s *Scheduler) SetPreemption(on bool) {
 	s.cfg.NoPreemption = !on
+	s.encourage()
+}
+
+// encourage lets every account try to preempt again: there may be new victims.
+func (s *Scheduler) encourage() {
 	for _, a := range s.accounts {
 		a.eager = true
 	}
@@ -222,7 +227,7 @@ func (s *Scheduler) preempt(v *hold, o *offer, level Level) {
 	})
 	h := s.hold(sh, w, &Held{Seq: it.Seq, Shape: sh.id, Worker: w.id, Since: s.now})
 	s.pay(h, level, cost)
-	h.claim(v, it)
+	h.claim(v, it, cost)
 	s.served(sh)
 	slices.SortFunc(s.hunt.hunters, byTurn)
 	sh.waiting = 0

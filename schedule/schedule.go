@@ -205,9 +205,11 @@ type Held struct {
 	// Charge is what it costs, as it was stored; kept when zero and it is held.
 	Charge Charge
 	// Victim is the job for whose end it waits, see Preemption, and Item where it
-	// is ready should that place be lost. The victim is held already.
+	// is ready should that place be lost; Price is what it has paid for the place.
+	// The victim is held already.
 	Victim job.Seq
 	Item   Item
+	Price  Balance
 }
 
 // Placement is a decision: the job left the ready set and is held by the worker.

@@ -72,7 +72,9 @@ func (s *Scheduler) SetWorker(id job.WorkerID, def Worker) {
 	w.sizeKey = capacity.key()
 	for _, h := range w.holds {
 		w.free.add(&h.demand.amounts, -1)
-		s.uncountLabels(h)
+		if s.uncountLabels(h); h.share == 0 {
+			h.share = shareOf(h.demand, w)
+		}
 		h.countLabels()
 	}
 	s.enrol(w)
@@ -150,6 +152,9 @@ func (s *Scheduler) enrol(w *worker) {
 			s.admit(w, c)
 		}
 	}
+	if len(w.holds) > 0 {
+		s.encourage()
+	}
 	s.wake(w)
 }
 
@@ -158,6 +163,7 @@ func (s *Scheduler) retire(w *worker) {
 	if !w.takes() {
 		return
 	}
+	s.giveBackAll(w)
 	if w.reserved != nil {
 		s.cancelReservation(w.reserved.shape)
 	}
