@@ -59,6 +59,7 @@ func (s *submission) add(ctx context.Context, l *link, args []string) error {
 		return err
 	}
 	s.app.say("%s", sum.sentence())
+	s.warnOfAccounts(ctx, l)
 	if l.embedded {
 		s.app.say("No server is running: what was added waits for \"muster server\" or \"muster run\".")
 	}

@@ -76,6 +76,7 @@ func (p page) job(i *client.Info) {
 	}
 	p.line("group", output.Clean(i.Group))
 	p.line("queue", output.Clean(i.Queue))
+	p.line("account", output.Clean(i.Account))
 	p.line("kind", output.Clean(i.Kind))
 	p.line("priority", nonZero(i.Priority))
 	p.line("added", i.Added.Local().Format(time.DateTime))

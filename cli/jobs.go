@@ -35,6 +35,7 @@ var jobColumns = []jobColumn{
 	{output.Column{Name: "seq", Detail: true}, func(i *client.Info) any { return uint64(i.Seq) }},
 	{output.Column{Name: "queue", Detail: true}, func(i *client.Info) any { return i.Queue }},
 	{output.Column{Name: "kind", Detail: true}, func(i *client.Info) any { return i.Kind }},
+	{output.Column{Name: "account", Detail: true}, func(i *client.Info) any { return i.Account }},
 	{output.Column{Name: "priority", Detail: true}, func(i *client.Info) any { return i.Priority }},
 	{output.Column{Name: "retries_left", Detail: true}, func(i *client.Info) any { return i.RetriesLeft }},
 	{output.Column{Name: "cwd", Detail: true}, func(i *client.Info) any { return dirOf(i) }},

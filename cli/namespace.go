@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-queue/muster/cli/output"
+	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
 )
 
 const namespaceArg = "the name of the namespace"
@@ -21,19 +23,28 @@ func namespaceCmd(a *app) *cobra.Command {
 }
 
 func namespaceListCmd(a *app) *cobra.Command {
+	var long bool
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List the namespaces",
-		Example: `  muster namespace list`,
-		Args:    noArgs,
+		Example: `  muster namespace list
+  muster namespace list --long -o json`,
+		Args: noArgs,
 		RunE: a.with(needData, func(ctx context.Context, l *link, _ []string) error {
-			list, err := a.listing(output.Column{Name: "namespace"})
-			if err != nil {
-				return err
-			}
+			var names []string
 			for name, err := range l.Namespaces(ctx) {
 				if err != nil {
 					return err
 				}
+				names = append(names, name)
+			}
+			if long {
+				return a.sumUp(ctx, l, names...)
+			}
+			list, err := a.listing(output.Column{Name: "namespace"})
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
 				if err := list.Row(name); err != nil {
 					return err
 				}
@@ -41,6 +52,7 @@ func namespaceListCmd(a *app) *cobra.Command {
 			return list.Close()
 		}),
 	}
+	cmd.Flags().BoolVarP(&long, "long", "l", false, "sum each of them up, as show does; that wakes those that sleep")
 	a.formatFlag(cmd, "")
 	return cmd
 }
@@ -67,23 +79,35 @@ func namespaceShowCmd(a *app) *cobra.Command {
 		Example: `  muster namespace show team7`,
 		Args:    oneArg(namespaceArg),
 		RunE: a.with(needData, func(ctx context.Context, l *link, args []string) error {
-			s, err := l.Client.Namespace(args[0]).Summary(ctx)
-			if err != nil {
-				return err
-			}
-			t, err := a.newCounts("namespace", &s.Counts, output.Column{Name: "queues", Right: true}, output.Column{Name: "groups", Right: true},
-				output.Column{Name: "workers", Right: true}, output.Column{Name: "paused"}, output.Column{Name: "draining"})
-			if err != nil {
-				return err
-			}
-			if err := t.row(s.Name, &s.Counts, s.Queues, s.Groups, s.Workers, unless(s.Paused, false), unless(s.Draining, false)); err != nil {
-				return err
-			}
-			return t.Close()
+			return a.sumUp(ctx, l, args[0])
 		}),
 	}
 	a.formatFlag(cmd, "")
 	return cmd
+}
+
+// sumUp is a table of namespaces with what they have.
+func (a *app) sumUp(ctx context.Context, l *link, names ...string) error {
+	all := make([]*client.NamespaceInfo, len(names))
+	var sum job.Counts
+	for i, name := range names {
+		var err error
+		if all[i], err = l.Client.Namespace(name).Summary(ctx); err != nil {
+			return err
+		}
+		sum.Add(&all[i].Counts)
+	}
+	t, err := a.newCounts("namespace", &sum, output.Column{Name: "queues", Right: true}, output.Column{Name: "groups", Right: true},
+		output.Column{Name: "workers", Right: true}, output.Column{Name: "paused"}, output.Column{Name: "draining"}, output.Column{Name: "default_account"})
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if err := t.row(s.Name, &s.Counts, s.Queues, s.Groups, s.Workers, unless(s.Paused, false), unless(s.Draining, false), unless(s.DefaultAccount, "")); err != nil {
+			return err
+		}
+	}
+	return t.Close()
 }
 
 func namespaceRmCmd(a *app) *cobra.Command {

@@ -121,6 +121,9 @@ func (a *app) setQueue(ctx context.Context, l *link, q *job.Queue, fields []stri
 		verb = "made"
 	}
 	a.say("Queue %s is %s.", q.Name, verb)
+	if q.Account != "" {
+		a.warnOfAccounts(ctx, l, q.Account)
+	}
 	return nil
 }
 

@@ -34,6 +34,7 @@ var queueSettings = []queueSetting{
 	{"on_lost", "what follows when a machine is gone for good: `rerun` or hold", setOnLost, func(q *job.Queue) any { return lostPolicies[q.OnLost] }},
 	{"keep_finished", "keep the newest `N` of its complete jobs; all is all of them", setKeep, getKeep},
 	{"keep_finished_for", "keep complete jobs for `TIME`, e.g. 30d; 0 is for ever", setKeepFor, func(q *job.Queue) any { return unless(q.KeepFinishedFor, 0) }},
+	{"account", "the `ACCOUNT` that pays for its jobs that name none; none is no account of its own", setQueueAccount, func(q *job.Queue) any { return unless(q.Account, "") }},
 	{"then", "the `QUEUE` that the outputs of its complete jobs are added to", setThen, func(q *job.Queue) any { return unless(q.Then, "") }},
 	{"continuous", "`true`: a pulling worker gets a job made for it when there is none", setContinuous, func(q *job.Queue) any { return q.Continuous }},
 	{"interval", "a continuous queue makes no job within `TIME` of the last", setInterval, func(q *job.Queue) any { return unless(q.Interval, 0) }},
@@ -116,6 +117,13 @@ func setKeepFor(q *job.Queue, text string) (err error) {
 
 func setThen(q *job.Queue, text string) error {
 	q.Then = text
+	return nil
+}
+
+func setQueueAccount(q *job.Queue, text string) error {
+	if text != noAccount {
+		q.Account = text
+	}
 	return nil
 }
 

@@ -110,6 +110,7 @@ func (s *submission) tell(sum *submitted, args []string) {
 // warn says what else a person should know: what goes first, or that nothing
 // will happen.
 func (s *submission) warn(ctx context.Context, l *link, own int64) error {
+	s.warnOfAccounts(ctx, l)
 	if l.passing {
 		return nil // it may be without an agent for the moment
 	}

@@ -39,6 +39,7 @@ func (a *app) addSelectionFlags(cmd *cobra.Command) *selection {
 	f.StringVarP(&s.filter.Group, "group", "i", "", "jobs of this report `GROUP`")
 	f.StringVarP(&s.filter.Queue, "queue", "q", "", "jobs of this `QUEUE`")
 	f.StringVarP(&s.filter.Kind, "kind", "g", "", "jobs of this `KIND`")
+	f.StringVar(&s.filter.Account, "account", "", "jobs that this `ACCOUNT` pays for")
 	f.StringSliceVar(&s.filter.States, "state", nil, "jobs in this `STATE`: blocked, delayed, ready, reserved, running, lost, buried, complete; or live, held, unfinished; may be repeated")
 	f.BoolVarP(&s.buried, "buried", "b", false, "jobs that failed and wait for a person; short for --state buried")
 	f.BoolVarP(&s.running, "running", "r", false, "jobs that run; short for --state running")
@@ -113,7 +114,7 @@ func (s *selection) named() bool { return len(s.args) > 0 || s.file != "" }
 // do not do.
 func (s *selection) fine() bool {
 	f := &s.filter
-	return s.named() || f.Kind != "" || len(f.States)+len(f.Reasons) > 0 || f.Exit != nil || f.Host != "" || f.Worker != "" || f.Command != ""
+	return s.named() || f.Kind != "" || f.Account != "" || len(f.States)+len(f.Reasons) > 0 || f.Exit != nil || f.Host != "" || f.Worker != "" || f.Command != ""
 }
 
 // must refuses a change that nothing restricts, unless all was said.
@@ -170,12 +171,15 @@ func (s *selection) page(ctx context.Context, l *link, page []client.Ref, do fun
 // have in their names.
 func (s *selection) restricts() bool {
 	f := s.filter
-	return f.Group != "" || f.Kind != "" || len(f.States)+len(f.Reasons) > 0 || f.Exit != nil || f.Host != "" || f.Worker != "" || f.Command != ""
+	return f.Group != "" || f.Kind != "" || f.Account != "" || len(f.States)+len(f.Reasons) > 0 || f.Exit != nil || f.Host != "" || f.Worker != "" || f.Command != ""
 }
 
 // matches is the filter, applied here: the server takes names or a filter.
 func (s *selection) matches(i *client.Info) bool {
 	f := &s.filter
+	if f.Account != "" && i.Account != f.Account {
+		return false
+	}
 	if f.Group != "" && i.Group != f.Group || f.Kind != "" && i.Kind != f.Kind || f.Exit != nil && (i.Exit != *f.Exit || i.Attempt == nil) {
 		return false
 	}

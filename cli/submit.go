@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,6 +33,8 @@ type submission struct {
 	rerun      bool
 	replace    bool
 
+	// accounts that jobs name, up to maxWarned.
+	accounts map[string]bool
 	// item, when set, is told what became of each job; ref which jobs there are.
 	item func(client.AddedItem) error
 	ref  func(*job.Job) error
@@ -200,6 +204,7 @@ func lineError(name string, item client.AddedItem) error {
 // feed gives an adder its jobs, and each to ref.
 func (s *submission) feed(a *client.Adder, all func(add func(*job.Job, int64) error) error) (client.Added, error) {
 	err := all(func(j *job.Job, line int64) error {
+		s.names(j.Account)
 		if s.ref != nil {
 			if err := s.ref(j); err != nil {
 				return err
@@ -212,6 +217,26 @@ func (s *submission) feed(a *client.Adder, all func(add func(*job.Job, int64) er
 		err = cerr
 	}
 	return sum, err
+}
+
+// maxWarned is of how many accounts it is found out whether they exist.
+const maxWarned = 20
+
+// names keeps the account that a job names.
+func (s *submission) names(account string) {
+	if account == "" || s.accounts[account] || len(s.accounts) == maxWarned {
+		return
+	}
+	if s.accounts == nil {
+		s.accounts = map[string]bool{}
+	}
+	s.accounts[account] = true
+}
+
+// warnOfAccounts tells which accounts of the jobs do not exist. The server takes
+// such jobs, and does not look: so adding costs nothing for it.
+func (s *submission) warnOfAccounts(ctx context.Context, l *link) {
+	s.app.warnOfAccounts(ctx, l, slices.Sorted(maps.Keys(s.accounts))...)
 }
 
 // each visits the jobs of a source, and the errors of its bad lines.

@@ -68,6 +68,8 @@ var Fields = []Field{
 		Example: `"align"`, Flag: TextFlag, Arg: "NAME", Short: "g", Path: "kind", set: str(func(t *target) *string { return &t.job.Kind })},
 	{Name: "queue", Help: "the queue it belongs to; default when not given",
 		Example: `"nightly"`, Flag: TextFlag, Arg: "NAME", Short: "q", set: str(func(t *target) *string { return &t.job.Queue })},
+	{Name: "account", Help: "the account that pays; that of the queue, or the default one, when not given",
+		Example: `"physics"`, Flag: TextFlag, Arg: "NAME", Path: "account", set: str(func(t *target) *string { return &t.job.Account })},
 	{Name: "key", Help: "its identity in the queue; a digest of command and directory when not given",
 		Example: `"sample-17"`, set: setKey},
 

@@ -18,6 +18,9 @@ type Column struct {
 	Right, Stretch bool
 	// Detail columns are left out of tables.
 	Detail bool
+	// Bar columns hold a Bar each, in tables only: they share what the terminal has
+	// left, up to so many columns.
+	Bar int
 }
 
 // Listing writes rows in one format, as they come.
@@ -114,7 +117,7 @@ func (l *Listing) flush() error {
 		return nil
 	}
 	l.measure()
-	heads := make([]string, len(l.columns))
+	heads := make([]any, len(l.columns))
 	for i, c := range l.columns {
 		heads[i] = heading(c.Name)
 	}
@@ -133,17 +136,20 @@ func (l *Listing) flush() error {
 func heading(name string) string { return strings.ToUpper(strings.ReplaceAll(name, "_", " ")) }
 
 func (l *Listing) tableRow(values []any) error {
-	cells := make([]string, len(values))
+	cells := make([]any, len(values))
 	for i, v := range values {
-		if !l.columns[i].Detail {
+		if bar, ok := v.(Bar); ok {
+			cells[i] = bar
+		} else if !l.columns[i].Detail {
 			cells[i] = Human(v)
 		}
 	}
 	return l.line(cells, func(i int) Colour { return colourOf(values[i]) })
 }
 
-// line writes cells, cut and padded to the widths, two blanks apart.
-func (l *Listing) line(cells []string, colour func(int) Colour) error {
+// line writes cells, texts cut and padded to the widths and bars drawn as wide,
+// two blanks apart.
+func (l *Listing) line(cells []any, colour func(int) Colour) error {
 	var b strings.Builder
 	for i, cell := range cells {
 		if l.columns[i].Detail {
@@ -152,19 +158,27 @@ func (l *Listing) line(cells []string, colour func(int) Colour) error {
 		if b.Len() > 0 {
 			b.WriteString("  ")
 		}
-		width := l.widths[i]
-		if l.screen.Width > 0 {
-			cell = runewidth.Truncate(cell, width, "…")
-		}
-		pad := strings.Repeat(" ", max(0, width-runewidth.StringWidth(cell)))
-		if l.columns[i].Right {
-			b.WriteString(pad + l.screen.Paint(colour(i), cell))
+		if bar, ok := cell.(Bar); ok {
+			b.WriteString(bar.draw(l.screen, l.widths[i]))
 		} else {
-			b.WriteString(l.screen.Paint(colour(i), cell) + pad)
+			b.WriteString(l.cell(i, cell.(string), colour(i)))
 		}
 	}
 	_, err := io.WriteString(l.screen, strings.TrimRight(b.String(), " ")+"\n")
 	return err
+}
+
+// cell is a text, cut and padded to the width of its column.
+func (l *Listing) cell(i int, text string, c Colour) string {
+	width := l.widths[i]
+	if l.screen.Width > 0 {
+		text = runewidth.Truncate(text, width, "…")
+	}
+	pad := strings.Repeat(" ", max(0, width-runewidth.StringWidth(text)))
+	if l.columns[i].Right {
+		return pad + l.screen.Paint(c, text)
+	}
+	return l.screen.Paint(c, text) + pad
 }
 
 // measure finds the widths: those of the widest cells, less where the table
@@ -176,22 +190,60 @@ func (l *Listing) measure() {
 			continue
 		}
 		l.widths[i] = runewidth.StringWidth(heading(c.Name))
+		if c.Bar > 0 {
+			l.widths[i] = max(l.widths[i], leastBar)
+			continue
+		}
 		for _, r := range l.rows {
 			l.widths[i] = max(l.widths[i], runewidth.StringWidth(Human(r[i])))
 		}
 	}
 	l.shrink()
+	l.stretch()
 }
 
-// shrink takes from the widest of the columns that give way until all fit.
-func (l *Listing) shrink() {
-	const least = 8
+// Widths of bars: at least, and where there is no terminal.
+const (
+	leastBar = 10
+	usualBar = 32
+)
+
+// total is how wide the table is.
+func (l *Listing) total() int {
 	total := -2
 	for i, w := range l.widths {
 		if !l.columns[i].Detail {
 			total += w + 2
 		}
 	}
+	return total
+}
+
+// stretch gives bars what the terminal has left.
+func (l *Listing) stretch() {
+	var bars []int
+	for i, c := range l.columns {
+		if c.Bar > 0 && !c.Detail {
+			bars = append(bars, i)
+		}
+	}
+	left := l.screen.Width - l.total()
+	for k, i := range bars {
+		most := l.columns[i].Bar
+		if l.screen.Width == 0 {
+			l.widths[i] = max(l.widths[i], min(usualBar, most))
+			continue
+		}
+		more := max(min(left/(len(bars)-k), most-l.widths[i]), 0)
+		l.widths[i] += more
+		left -= more
+	}
+}
+
+// shrink takes from the widest of the columns that give way until all fit.
+func (l *Listing) shrink() {
+	const least = 8
+	total := l.total()
 	for l.screen.Width > 0 && total > l.screen.Width {
 		widest := -1
 		for i, c := range l.columns {

@@ -50,8 +50,8 @@ type Screen struct {
 	io.Writer
 	// Terminal tells a terminal from a file or a pipe.
 	Terminal bool
-	// Width is its number of columns; zero: no limit.
-	Width int
+	// Width is its number of columns, Height that of its lines; zero: no limit.
+	Width, Height int
 	// Colour says whether to use it.
 	Colour bool
 
@@ -76,8 +76,8 @@ func (s *Screen) measure() {
 	if s.file == nil {
 		return
 	}
-	if width, _, err := term.GetSize(int(s.file.Fd())); err == nil {
-		s.Width = width
+	if width, height, err := term.GetSize(int(s.file.Fd())); err == nil {
+		s.Width, s.Height = width, height
 	}
 }
 
@@ -101,6 +101,7 @@ const (
 	Green    Colour = "32"
 	Yellow   Colour = "33"
 	Blue     Colour = "34"
+	Magenta  Colour = "35"
 	Cyan     Colour = "36"
 	Grey     Colour = "90"
 	Bold     Colour = "1"

@@ -51,9 +51,14 @@ func (c Count) String() string { return strconv.FormatInt(c.N, 10) }
 // MarshalJSON is the number.
 func (c Count) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, c.N, 10), nil }
 
+// Coloured values have a colour of their own in tables.
+type Coloured interface{ Colour() Colour }
+
 // colourOf is the colour of a cell.
 func colourOf(v any) Colour {
 	switch v := v.(type) {
+	case Coloured:
+		return v.Colour()
 	case State:
 		return stateColours[v]
 	case Count:
