@@ -2,11 +2,11 @@ package simulate
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/schedule"
 )
 
 // Result is what a simulation found.
@@ -189,36 +189,54 @@ func (m *meters) uses(now job.Time) (list []Use) {
 	return list
 }
 
-// maxNotes bounds the notes of a kind.
-const maxNotes = 10
+// Preemptions is how many there were.
+func (r *Result) Preemptions() (n int64) {
+	for i := range r.Accounts {
+		n += r.Accounts[i].Preempted
+	}
+	return n
+}
 
-// notes tell of kinds of jobs of which none ever started, and of names that are no
-// accounts.
-func (s *simulator) notes() (list []string) {
-	first := map[int]*task{}
-	count := map[int]int{}
-	for _, t := range s.live {
-		if t.first != 0 {
-			continue
-		}
-		count[t.stream]++
-		if f := first[t.stream]; f == nil || t.seq < f.seq {
-			first[t.stream] = t
-		}
-	}
-	for i := range s.Jobs {
-		if t := first[i]; t != nil && int64(count[i]) == s.sources[i].made {
-			why := s.sched.Explain(t.shape.id, s.item(t), s.now)
-			list = append(list, fmt.Sprintf("None of the %d jobs %s started: %s", count[i], s.Jobs[i].Name, why))
-		}
-	}
-	if len(list) > maxNotes {
-		list = append(list[:maxNotes], fmt.Sprintf("And so with %d more kinds of jobs.", len(list)-maxNotes))
-	}
-	for _, l := range s.ledgers {
-		if len(s.Accounts) > 0 && !l.known && l.jobs > 0 && l.name != "" {
-			list = append(list, fmt.Sprintf("Jobs name the account %s, which is none: they run for free.", l.name))
+// InUse are the levels at which any account has a rate, or took more than traces on
+// its way to another, the best first.
+func (r *Result) InUse() (list []schedule.Level) {
+	for level := range schedule.Level(levels) {
+		for i := range r.Accounts {
+			if a := &r.Accounts[i]; r.Mean(a.Used[level]) >= 0.05 || level < schedule.Free && a.Rate[level] > 0 {
+				list = append(list, level)
+				break
+			}
 		}
 	}
 	return list
+}
+
+// Mean is a number of worker-seconds as workers on average.
+func (r *Result) Mean(workerSeconds float64) float64 {
+	if r.Duration == 0 {
+		return 0
+	}
+	return workerSeconds / r.Duration.Seconds()
+}
+
+// Account is what became of one; nil if there is none of the name.
+func (r *Result) Account(name string) *AccountResult {
+	for i := range r.Accounts {
+		if r.Accounts[i].Name == name {
+			return &r.Accounts[i]
+		}
+	}
+	return nil
+}
+
+// Names are the accounts of all results, in order.
+func Names(results []*Result) []string {
+	var names []string
+	for _, r := range results {
+		for i := range r.Accounts {
+			names = append(names, r.Accounts[i].Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

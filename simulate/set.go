@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -98,4 +99,24 @@ func typed(text string) *yaml.Node {
 
 func scalar(text string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Value: text}
+}
+
+// With is a copy of the workload that is changed, see Set.
+func (w *Workload) With(assignments ...string) (*Workload, error) {
+	c := w.clone()
+	c.Accounts = slices.Clone(w.Accounts)
+	c.Queues = slices.Clone(w.Queues)
+	c.Workers = slices.Clone(w.Workers)
+	for i := range c.Workers {
+		c.Workers[i].Capacity = maps.Clone(c.Workers[i].Capacity)
+	}
+	for i := range c.Jobs {
+		c.Jobs[i].Needs = maps.Clone(c.Jobs[i].Needs)
+	}
+	for _, a := range assignments {
+		if err := c.Set(a); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
 }

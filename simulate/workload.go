@@ -76,7 +76,8 @@ type Stream struct {
 	Name, Account, Queue string
 	Priority             float64
 	Labels, Prefer       job.Labels
-	// Needs of one job; nil: a slot where workers have slots, else one core.
+	// Needs of one job. One that names neither slots nor cores takes one slot where
+	// workers have slots, else one core where they have cores.
 	Needs job.Resources
 	// Time is the bound that the scheduler knows; it ends nothing.
 	Time           time.Duration
@@ -105,9 +106,8 @@ type Recorded struct{ At, Lasts time.Duration }
 
 // Defaults of what a workload does not say.
 const (
-	DefaultGrace  = 10 * time.Second
-	DefaultSeed   = 1
-	DefaultWindow = time.Hour
+	DefaultGrace = 10 * time.Second
+	DefaultSeed  = 1
 )
 
 // Bounds of a workload.
@@ -146,7 +146,7 @@ func (s Settings) with(o *Settings) Settings {
 
 // account is the settings with the defaults.
 func (s *Settings) account(name string) job.Account {
-	a := job.Account{Name: name, Window: DefaultWindow, LabelLimits: s.LabelLimits}
+	a := job.Account{Name: name, Window: job.DefaultWindow, LabelLimits: s.LabelLimits}
 	if s.Rate != nil {
 		a.Rate = *s.Rate
 	}
@@ -176,27 +176,36 @@ func NewAccount(a job.Account, balance job.Quota) Account {
 
 // settle fills in what was not said.
 func (w *Workload) settle() {
-	needs := job.Resources{job.CPU: job.Thousandth}
-	for i := range w.Workers {
-		if w.Workers[i].Capacity[Slot] > 0 {
-			needs = job.Resources{Slot: job.Thousandth}
-		}
-	}
+	unit := w.unit()
 	for i := range w.Jobs {
 		s := &w.Jobs[i]
-		if s.Needs == nil {
-			s.Needs = needs
+		if s.Needs[Slot] == 0 && s.Needs[job.CPU] == 0 && unit != "" {
+			s.Needs = s.Needs.Clone()
+			s.Needs[unit] = job.Thousandth
 		}
 		if s.Queue == "" {
 			s.Queue = job.DefaultQueue
 		}
-		if a := &s.Arrivals; a.Burst == 0 {
+		a := &s.Arrivals
+		if a.Burst == 0 {
 			a.Burst = 1
 		}
-		if a := &s.Arrivals; a.Count == 0 && a.once() {
+		if a.Count == 0 && a.once() {
 			a.Count = int64(a.Burst)
 		}
 	}
+}
+
+// unit is the resource that every job takes one of, if it does not say.
+func (w *Workload) unit() string {
+	for _, unit := range []string{Slot, job.CPU} {
+		for i := range w.Workers {
+			if w.Workers[i].Capacity[unit] > 0 {
+				return unit
+			}
+		}
+	}
+	return ""
 }
 
 // Slot is the resource of workers that run a number of jobs, whatever they need.

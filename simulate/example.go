@@ -1,0 +1,8 @@
+package simulate
+
+import _ "embed" // for the example
+
+// Example is a workload with comments that runs.
+//
+//go:embed example.yaml
+var Example []byte
