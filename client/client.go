@@ -61,6 +61,7 @@ type Client struct {
 	units        musterv1.UnitsClient
 	locks        musterv1.LocksClient
 	accounts     musterv1.AccountsClient
+	events       musterv1.EventsClient
 	environments musterv1.EnvironmentsClient
 	server       musterv1.ServerClient
 	tokens       musterv1.TokensClient
@@ -102,8 +103,8 @@ func New(cfg Config) (*Client, error) {
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),
 		workers: musterv1.NewWorkersClient(conn), locks: musterv1.NewLocksClient(conn),
 		units: musterv1.NewUnitsClient(conn), accounts: musterv1.NewAccountsClient(conn),
-		environments: musterv1.NewEnvironmentsClient(conn),
-		server:       musterv1.NewServerClient(conn), tokens: musterv1.NewTokensClient(conn),
+		events: musterv1.NewEventsClient(conn), environments: musterv1.NewEnvironmentsClient(conn),
+		server: musterv1.NewServerClient(conn), tokens: musterv1.NewTokensClient(conn),
 	}, nil
 }
 

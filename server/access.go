@@ -90,6 +90,8 @@ var access = map[string][]token.Role{
 	v1.Environments_HasEnvironment_FullMethodName: runners,
 	v1.Environments_GetEnvironment_FullMethodName: runners,
 
+	v1.Events_ListEvents_FullMethodName: lookers,
+
 	v1.Server_GetInfo_FullMethodName:  anyone,
 	v1.Server_GetStats_FullMethodName: anyone,
 	v1.Server_Drain_FullMethodName:    operators,
