@@ -21,7 +21,7 @@ type given struct {
 }
 
 // loaded is a world at a time with accounts, of which some run something.
-func loaded(t testing.TB, now float64, cfg Config, balances map[AccountID][]float64, runs ...given) *world {
+func loaded(t reporter, now float64, cfg Config, balances map[AccountID][]float64, runs ...given) *world {
 	t.Helper()
 	w := newWorld(t, cfg)
 	doc := w.s.ToProto()

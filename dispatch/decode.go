@@ -309,6 +309,9 @@ func (r *Reconciler) load(id WorkerID, p *dispatchpb.WorkerQueue) error {
 	if err := job.CheckName("worker", string(id)); err != nil {
 		return err
 	}
+	if n := len(p.GetEarlierTasksToAbort()); n > job.MaxList {
+		return job.Errorf(job.Invalid, "%d earlier tasks to abort; at most %d", n, job.MaxList)
+	}
 	names := append([]string{p.GetTaskToAssign(), p.GetTaskToAbort()}, p.GetEarlierTasksToAbort()...)
 	for i, name := range names {
 		if i < 2 && name == "" {

@@ -16,7 +16,7 @@ import (
 )
 
 // busy is a world with something of everything.
-func busy(t testing.TB) *world {
+func busy(t reporter) *world {
 	w := newWorld(t, Config{AccountConfigs: map[AccountID]*AccountConfig{
 		"a1": rates(100, 1, 2), "a2": {MaxFanout: 3, DisableFreeTasks: true, Description: "x", PerLabelTaskLimits: map[string]int32{"os": 2}},
 	}})

@@ -21,7 +21,7 @@ func (st stored) put(changed []Record) {
 	}
 }
 
-func (st stored) load(t testing.TB) *Pool {
+func (st stored) load(t reporter) *Pool {
 	t.Helper()
 	var all []Record
 	for _, r := range st {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,9 +14,17 @@ func at(seconds float64) time.Time { return time.Unix(0, int64(seconds*1e9)).UTC
 
 func set(words string) Labels { return strings.Fields(words) }
 
+// reporter is what a test, a benchmark or a random case reports to.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // world is a pool with what a test says to it in few words.
 type world struct {
-	t      testing.TB
+	t      reporter
 	s      *Scheduler
 	r      *Reconciler
 	events log
@@ -49,7 +56,7 @@ func (l *log) take() []Event {
 	return all
 }
 
-func newWorld(t testing.TB, cfg Config) *world {
+func newWorld(t reporter, cfg Config) *world {
 	cfg.Recheck = 1
 	s, err := NewWithConfig(at(0), cfg)
 	if err != nil {
