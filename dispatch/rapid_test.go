@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -375,7 +376,7 @@ func (p *Pool) seen() (v seen) {
 	for _, q := range p.Reconciler.WorkerQueues() {
 		v.Queues = append(v.Queues, fmt.Sprint(q.WorkerID, q.EnqueueTime.Unix(), q.TaskToAssign, q.TasksToAbort))
 	}
-	v.Cancel = p.Reconciler.Cancellations(nil)
+	v.Cancel = p.Reconciler.Cancellations(context.Background())
 	v.sort()
 	return v
 }
