@@ -77,7 +77,16 @@ func (s *Scheduler) SetAccount(name string, settings Account) {
 		a.known, a.value, a.at = true, Balance{}, s.now
 		s.numAccounts++
 	}
-	a.Account, a.changed = settings, true
+	a.changed = true
+	s.resettle(a, settings)
+}
+
+// resettle gives the account other settings, and has everything of it be tried anew.
+func (s *Scheduler) resettle(a *account, settings Account) {
+	spread := (settings.MaxFanout > 0) != (a.MaxFanout > 0)
+	if a.Account = settings; spread {
+		s.respread(a)
+	}
 	s.recount(a)
 	s.reassess(a)
 }
@@ -93,9 +102,8 @@ func (s *Scheduler) DropAccount(name string) {
 			s.move(h, Free)
 		}
 	}
-	a.known, a.Account, a.value = false, Account{}, Balance{}
-	s.recount(a)
-	s.reassess(a)
+	a.known, a.value = false, Balance{}
+	s.resettle(a, Account{})
 	s.discardAccount(a)
 	if s.numAccounts--; s.numAccounts == 0 && !s.cfg.Shared {
 		s.share(false)
@@ -262,15 +270,9 @@ func (s *Scheduler) share(fair bool) {
 	s.fair = fair
 	s.passes++ // what runs is no victim of a pass under way
 	for _, sh := range s.shapes {
-		had, command, q := sh.items.len() > 0, sh.lane.command, sh.lane.queue
 		waiting := sh.waiting
-		s.delist(sh)
-		s.cancelReservation(sh)
-		old := sh.offers
-		sh.fanout.without(sh)
-		s.offer(sh, q, command)
-		s.releaseOffers(old)
-		if had {
+		s.post(sh, sh.lane.queue, sh.lane.command)
+		if sh.items.len() > 0 {
 			s.enlist(sh)
 			sh.waiting = waiting
 		}

@@ -177,9 +177,10 @@ func (p *party) wake(s *Scheduler, w *worker) {
 	if p.crowded(s) {
 		return
 	}
-	walk := s.walkWorker(p, w)
-	p.walks[w] = walk
-	p.agenda.push(task{walk: walk})
+	if walk := s.walkWorker(p, w); walk.order != nil || len(walk.open) > 0 {
+		p.walks[w] = walk
+		p.agenda.push(task{walk: walk})
+	}
 }
 
 // stop takes a worker's walks off the agendas.

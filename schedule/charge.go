@@ -113,9 +113,7 @@ func (s *Scheduler) transfer(h *hold) {
 	s.uncharge(h)
 	s.untally(h)
 	h.account, h.level = s.accountOf(h.payer), Free
-	if sh := s.shapes[h.shape]; sh != nil {
-		s.tally(h, sh)
-	}
+	h.tally()
 	if charged {
 		s.charge(h)
 	}

@@ -32,7 +32,7 @@ func (s *Scheduler) settleClaims() {
 		h.ripe = false
 		if h.worker.takes() && !h.queue.Paused {
 			h.given = true
-			s.placed = append(s.placed, Placement{Seq: h.seq, Shape: h.shape, Worker: h.worker.id, Level: h.level})
+			s.placed = append(s.placed, Placement{Seq: h.seq, Shape: h.of.id, Worker: h.worker.id, Level: h.level})
 			h.ends = h.demand.ends(s.now)
 			s.replan(h.worker)
 		} else {
@@ -72,8 +72,8 @@ func (s *Scheduler) giveBack(h *hold) {
 		s.settleAccount(a)
 		a.value, a.changed = a.value.Add(h.price), true
 	}
-	if s.shapes[h.shape] != nil {
-		s.Push(h.shape, h.item)
+	if s.shapes[h.of.id] != nil {
+		s.Push(h.of.id, h.item)
 	}
 }
 

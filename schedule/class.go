@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -10,14 +9,25 @@ import (
 // maxRefused is how many refused demands a class remembers.
 const maxRefused = 32
 
-// class is the open agents that carry all of one set of labels: those a shape
-// with these labels can run on. An agent is in every class it satisfies.
+// class is all that want one set of labels, with the open agents that have all of
+// them. An agent is in every class that it satisfies.
 type class struct {
-	labels job.Labels // sorted
-	key    string
-	number int // small: freed numbers are given again
-	lanes  int
+	labels []labelID // sorted
+	number uint32    // freed numbers are given again
+	shapes int       // how many shapes want these labels
+	lanes  []*lane
+	// filed is the label it is found by, filedAt where among those found so.
+	filed   labelID
+	filedAt int
+	// stranded are the shapes that stand with nobody, since the class had no agent;
+	// arriving is whether one came.
+	stranded []*shape
+	arriving bool
+	*crew
+}
 
+// crew is the agents of a class.
+type crew struct {
 	// free holds the agents by size of what they have free, spare those that may
 	// be given jobs beyond it, the least loaded first.
 	free, spare index[*worker]
@@ -37,56 +47,57 @@ type capacity struct {
 }
 
 func (s *Scheduler) classOf(labels job.Labels) *class {
-	sorted := labels.Sorted()
-	key := strings.Join(sorted, "\x00")
+	ids := s.labels.intern(labels)
+	key := keyOf(ids)
 	c := s.classes[key]
 	if c != nil {
 		return c
 	}
-	c = &class{labels: sorted, key: key, number: s.classNumber(), sizes: map[string]*capacity{}, version: 1}
+	c = &class{labels: ids, number: s.classNumber(), crew: s.nobody.crew}
 	s.classes[key] = c
-	for _, w := range s.agents {
-		if c.accepts(w) {
-			s.admit(w, c)
-		}
+	if len(ids) == 0 {
+		return c // the first of all
 	}
+	s.labels.hold(ids)
+	s.labels.file(c)
+	s.labels.members(c).each(func(n uint32) { s.admit(s.numbered[n], c) })
 	return c
 }
 
 func (s *Scheduler) releaseClass(c *class) {
-	if c.lanes--; c.lanes > 0 || c == s.anyone {
+	if c.shapes > 0 || len(c.lanes) > 0 || c == s.anyone || c == s.nobody {
 		return
 	}
-	for _, w := range s.agents {
-		if w.in(c) {
-			w.classes = slices.DeleteFunc(w.classes, func(o *class) bool { return o == c })
-			w.member[c.number/64] &^= 1 << (c.number % 64)
-		}
-	}
-	delete(s.classes, c.key)
+	c.free.each(func(w *worker) {
+		w.classes = without(w.classes, c)
+		w.member.remove(c.number)
+	})
+	delete(s.classes, keyOf(c.labels))
+	s.labels.unfile(c)
+	s.labels.drop(c.labels)
 	s.freeNumbers = append(s.freeNumbers, c.number)
 }
 
-func (s *Scheduler) classNumber() int {
+func (s *Scheduler) classNumber() uint32 {
 	n := len(s.freeNumbers)
 	if n == 0 {
-		return len(s.classes)
+		return uint32(len(s.classes))
 	}
 	number := s.freeNumbers[n-1]
 	s.freeNumbers = s.freeNumbers[:n-1]
 	return number
 }
 
+// staffed reports whether the class has any agent.
+func (c *class) staffed() bool { return c.free.n > 0 }
+
 // in reports whether the agent is a member of the class.
-func (w *worker) in(c *class) bool {
-	i := c.number / 64
-	return i < len(w.member) && w.member[i]&(1<<(c.number%64)) != 0
-}
+func (w *worker) in(c *class) bool { return w.member.has(c.number) }
 
 // accepts reports whether the worker has all the labels.
 func (c *class) accepts(w *worker) bool {
 	for _, l := range c.labels {
-		if _, ok := w.labels[l]; !ok {
+		if _, ok := slices.BinarySearch(w.labels, l); !ok {
 			return false
 		}
 	}
@@ -96,17 +107,22 @@ func (c *class) accepts(w *worker) bool {
 // admit makes an agent a member of a class.
 func (s *Scheduler) admit(w *worker, c *class) {
 	w.classes = append(w.classes, c)
-	for len(w.member) <= c.number/64 {
-		w.member = append(w.member, 0)
-	}
-	w.member[c.number/64] |= 1 << (c.number % 64)
+	w.member.add(c.number)
+	s.man(c)
 	c.free.insert(w.key, w.vec, w)
+	if len(c.stranded) > 0 && !c.arriving {
+		c.arriving = true
+		s.arriving = append(s.arriving, c)
+	}
 	if w.spared {
 		c.spare.insert(w.spareKey, w.room, w)
 	}
 	size := c.sizes[w.sizeKey]
 	if size == nil {
 		size = &capacity{amounts: w.capacity}
+		if c.sizes == nil {
+			c.sizes = map[string]*capacity{}
+		}
 		c.sizes[w.sizeKey] = size
 		c.resized()
 		if len(c.sizes) == 1 {
@@ -130,6 +146,13 @@ func (s *Scheduler) expel(w *worker, c *class) {
 	}
 }
 
+// man gives the class a crew of its own.
+func (s *Scheduler) man(c *class) {
+	if c.crew == s.nobody.crew && c != s.nobody {
+		c.crew = &crew{version: 1}
+	}
+}
+
 // resized notes that the set of capacities changed.
 func (c *class) resized() {
 	c.version++
@@ -143,7 +166,7 @@ func (c *class) resized() {
 // suits reports whether some agent of the shape's class is large enough for it
 // when nothing else runs there.
 func (sh *shape) suits() bool {
-	c := sh.lane.class
+	c := sh.class
 	if sh.version != c.version {
 		sh.version, sh.possible = c.version, c.suits(sh.demand)
 	}

@@ -96,7 +96,7 @@ func (s *Scheduler) Explain(id job.ShapeID, it Item, now job.Time) Explanation {
 		return Explanation{}
 	}
 	s.Advance(now)
-	e := Explanation{Agents: sh.lane.class.free.n}
+	e := Explanation{Agents: sh.class.free.n}
 	s.explainAccount(sh, &e)
 	e.Ahead, e.AtLeast = s.countAhead(sh, &it)
 	if r := sh.reserved; r != nil {
@@ -137,7 +137,7 @@ func (s *Scheduler) explainAgents(sh *shape, e *Explanation) {
 	case len(s.agents) == 0:
 		e.Cause = CauseNoAgent
 	case e.Agents == 0:
-		e.Cause, e.Label = CauseLabel, s.lackingLabel(sh.lane.class)
+		e.Cause, e.Label = CauseLabel, s.lackingLabel(sh)
 	case !sh.suits():
 		e.Cause, e.Shortage = CauseTooLarge, sh.shortage()
 	default:
@@ -147,7 +147,7 @@ func (s *Scheduler) explainAgents(sh *shape, e *Explanation) {
 
 // explainRoom tries what would have to be different for the job to fit now.
 func (s *Scheduler) explainRoom(sh *shape) Cause {
-	d, c := sh.demand, sh.lane.class
+	d, c := sh.demand, sh.class
 	need := d.from(s.now)
 	start, o := rank{place: uint64(d.vol)}, sh.offers[len(sh.offers)-1]
 	full := fit{not: sh.lane.account.full()}
@@ -171,17 +171,11 @@ func (s *Scheduler) explainRoom(sh *shape) Cause {
 	return CauseBusy
 }
 
-// lackingLabel is the first label of the class that no open agent has.
-func (s *Scheduler) lackingLabel(c *class) string {
-	for _, l := range c.labels {
-		has := false
-		for _, w := range s.agents {
-			if _, has = w.labels[l]; has {
-				break
-			}
-		}
-		if !has {
-			return l
+// lackingLabel is the first label of the shape that no open agent has.
+func (s *Scheduler) lackingLabel(sh *shape) string {
+	for _, name := range sh.labels.Sorted() {
+		if s.labels.all[s.labels.ids[name]].count == 0 {
+			return name
 		}
 	}
 	return ""
@@ -192,20 +186,18 @@ func (s *Scheduler) lackingLabel(c *class) string {
 func (s *Scheduler) countAhead(sh *shape, it *Item) (n int64, atLeast bool) {
 	end := sh.items.rank(it).in(sh.lane)
 	n = int64(sh.items.ahead(it))
+	seen := 0
 	for _, p := range s.partiesInTurn() {
 		if p.account != sh.lane.account && p.account.level >= sh.lane.account.level {
 			continue
 		}
-		w := walker{order: p.orderOf(sh.lane.command), bound: openLanes, wanted: (*offer).last}
-		for seen := 0; ; seen++ {
-			o, r, ok := w.next(s)
-			if !ok || p.account == sh.lane.account && !r.less(end) {
+		for o, r := range s.inOrder(p, sh.lane.command) {
+			if p.account == sh.lane.account && !r.less(end) {
 				break
 			}
-			if seen == maxCounted {
+			if seen++; seen > maxCounted {
 				return n, true
 			}
-			w.skip()
 			if o.shape != sh {
 				n += o.aheadOf(p.account != sh.lane.account, end)
 			}

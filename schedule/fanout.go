@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/muster-queue/muster/job"
@@ -15,18 +16,27 @@ type fanout struct {
 	shapes  map[*shape]struct{}
 }
 
-// spread makes the shape one of its group.
-func (a *account) spread(s *Scheduler, sh *shape) {
+// spread makes the shape one of its group, if that matters to the account.
+func (a *account) spread(sh *shape) {
 	sh.fanout.without(sh)
-	if sh.fanout = nil; !s.fair {
-		return
+	if sh.fanout = nil; a.MaxFanout > 0 {
+		sh.fanout = a.fanoutOf(sh)
+		sh.fanout.shapes[sh] = struct{}{}
 	}
-	key := strings.Join(append(append(job.Labels{}, sh.labels...), sh.prefer...).Sorted(), "\x00")
-	sh.fanout = a.fanout(key)
-	sh.fanout.shapes[sh] = struct{}{}
 }
 
-func (a *account) fanout(key string) *fanout {
+// respread makes that so of all shapes of an account whose MaxFanout came to
+// matter, or does not any more.
+func (s *Scheduler) respread(a *account) {
+	for _, sh := range s.shapes {
+		if sh.lane.account == a {
+			a.spread(sh)
+		}
+	}
+}
+
+func (a *account) fanoutOf(sh *shape) *fanout {
+	key := strings.Join(slices.Concat(sh.labels, sh.prefer).Sorted(), "\x00")
 	f := a.fanouts[key]
 	if f == nil {
 		f = &fanout{account: a, key: key, shapes: map[*shape]struct{}{}}
@@ -78,10 +88,10 @@ func (s *Scheduler) mayRun(sh *shape) bool {
 	return s.levelOf(sh) < Free || !sh.lane.account.NoFree
 }
 
-// tally accounts a run where the numbers are limited.
-func (s *Scheduler) tally(h *hold, sh *shape) {
-	if sh.fanout != nil {
-		h.fanout = h.account.fanout(sh.fanout.key)
+// tally counts a run where the numbers are limited.
+func (h *hold) tally() {
+	if h.account.MaxFanout > 0 {
+		h.fanout = h.account.fanoutOf(h.of)
 		h.fanout.running++
 	}
 	h.countLabels()
@@ -92,7 +102,7 @@ func (h *hold) countLabels() {
 	if len(h.account.LabelLimits) == 0 || h.worker == nil {
 		return
 	}
-	for l := range h.worker.labels {
+	for _, l := range h.worker.names {
 		if _, ok := h.account.limitOf(l); ok {
 			h.labels = append(h.labels, l)
 			h.account.counts[l]++
@@ -147,11 +157,17 @@ func (s *Scheduler) reopen(f *fanout) {
 // recount counts the runs of an account anew after its limits changed.
 func (s *Scheduler) recount(a *account) {
 	clear(a.counts)
+	for _, f := range a.fanouts {
+		f.running = 0
+	}
 	for _, h := range s.held {
 		if h.account == a {
-			h.labels = nil
-			h.countLabels()
+			h.fanout, h.labels = nil, nil
+			h.tally()
 		}
+	}
+	for _, f := range a.fanouts {
+		f.discard()
 	}
 }
 
@@ -160,7 +176,7 @@ func (a *account) atLimit(w *worker) bool {
 	if len(a.LabelLimits) == 0 {
 		return false
 	}
-	for l := range w.labels {
+	for _, l := range w.names {
 		if n, ok := a.limitOf(l); ok && a.counts[l] >= n {
 			return true
 		}

@@ -9,7 +9,7 @@ import (
 // hold is an attempt that is accounted: on its queue, and on its worker.
 type hold struct {
 	seq        job.Seq
-	shape      job.ShapeID
+	of         *shape // also when that was dropped
 	queue      *queue
 	demand     *demand
 	worker     *worker // nil when nobody in particular holds it
@@ -87,9 +87,9 @@ func (s *Scheduler) Hold(h Held) {
 // is reports whether the attempt is of that shape on that worker.
 func (h *hold) is(o *Held) bool {
 	if h.worker == nil {
-		return o.Worker == 0 && h.shape == o.Shape
+		return o.Worker == 0 && h.of.id == o.Shape
 	}
-	return h.worker.id == o.Worker && h.shape == o.Shape
+	return h.worker.id == o.Worker && h.of.id == o.Shape
 }
 
 // update changes start and kind of an attempt.
@@ -122,13 +122,13 @@ func (s *Scheduler) hold(sh *shape, w *worker, h *Held) *hold {
 		payer, account = name, s.accountOf(name)
 	}
 	o := &hold{
-		seq: h.Seq, shape: sh.id, queue: sh.lane.queue, demand: sh.demand, worker: w,
+		seq: h.Seq, of: sh, queue: sh.lane.queue, demand: sh.demand, worker: w,
 		ends: sh.demand.ends(h.Since), prefetched: h.Prefetched, fixed: sh.fixed,
 		payer: payer, account: account,
 	}
 	s.held[h.Seq] = o
 	s.count(o.queue, 1)
-	s.tally(o, sh)
+	o.tally()
 	if w == nil {
 		return o
 	}

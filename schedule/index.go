@@ -216,6 +216,15 @@ func (l *leaf[T]) first(pos int, q *vec, wanted func(T) bool) (r rank, ref T, ok
 	return r, ref, false
 }
 
+// each visits every entry in order; nothing is changed meanwhile.
+func (x *index[T]) each(visit func(T)) {
+	for _, l := range x.leaves {
+		for _, ref := range l.refs {
+			visit(ref)
+		}
+	}
+}
+
 // head is the smallest rank; the index is not empty.
 func (x *index[T]) head() rank { return x.leaves[0].ranks[0] }
 

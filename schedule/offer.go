@@ -1,10 +1,8 @@
 package schedule
 
-import "github.com/muster-queue/muster/job"
-
 // offer is the standing of a shape in one lane. A shape that prefers labels has
 // two: in the first sweep it is offered to workers that have them, in the second
-// to any.
+// to any. The first is made when there is any agent at all.
 type offer struct {
 	shape *shape
 	lane  *lane
@@ -30,25 +28,90 @@ func (o *offer) rank() rank { return o.head().in(o.lane) }
 // every shape has.
 func (o *offer) last() bool { return o.shape.lane == o.lane }
 
-// offer files a shape in its lanes.
-func (s *Scheduler) offer(sh *shape, q *queue, command bool) {
-	if sh.offers = nil; sh.lane != nil {
+// post gives a shape its standing: in the lane of what it wants or, while there is
+// no agent for that, in one with others like that. It takes it out of where it was.
+func (s *Scheduler) post(sh *shape, q *queue, command bool) {
+	s.delist(sh)
+	s.cancelReservation(sh)
+	was, of := sh.offers, sh.class
+	s.unstrand(sh)
+	k := laneKey{queue: q, account: s.accountOf(sh.account), command: command, class: s.classOf(sh.labels)}
+	k.account.spread(sh)
+	if sh.lane != nil {
 		sh.lane.account.ready -= int64(sh.items.len())
 	}
-	k := laneKey{queue: q, account: s.accountOf(sh.account), command: command}
 	k.account.ready += int64(sh.items.len())
-	k.account.spread(s, sh)
-	file := func(sweep int, labels job.Labels) {
-		k.class, k.grade = s.classOf(labels), s.gradeOf(sweep, len(sh.labels))
-		sh.lane = s.laneOf(k)
-		sh.offers = append(sh.offers, &offer{shape: sh, lane: sh.lane})
+	sh.class = k.class
+	sh.class.shapes++
+	if command && !sh.class.staffed() && sh.class != s.anyone {
+		k.class, sh.strandedAt = s.nobody, len(sh.class.stranded)
+		sh.class.stranded = append(sh.class.stranded, sh)
 	}
 	sweep := 0
 	if command && !sh.prefer.SubsetOf(sh.labels) {
-		file(0, append(sh.labels.Sorted(), sh.prefer...))
 		sweep = 1
 	}
-	file(sweep, sh.labels)
+	k.grade = s.gradeOf(sweep, len(sh.class.labels))
+	sh.lane = s.laneOf(k)
+	sh.offers = []*offer{{shape: sh, lane: sh.lane}}
+	if of != nil {
+		s.unpost(was, of)
+	}
+}
+
+// unpost gives back the standing that a shape had.
+func (s *Scheduler) unpost(was []*offer, of *class) {
+	for _, o := range was {
+		s.releaseLane(o.lane)
+	}
+	of.shapes--
+	s.releaseClass(of)
+}
+
+// unstrand takes the shape out of those that wait for the first agent.
+func (s *Scheduler) unstrand(sh *shape) {
+	if sh.lane == nil || sh.lane.class != s.nobody {
+		return
+	}
+	c := sh.class
+	c.stranded = withoutAt(c.stranded, sh.strandedAt)
+	if sh.strandedAt < len(c.stranded) {
+		c.stranded[sh.strandedAt].strandedAt = sh.strandedAt
+	}
+}
+
+// arrive gives the shapes of classes that got agents their own standing; it reports
+// whether it came to the end.
+func (s *Scheduler) arrive() bool {
+	for len(s.arriving) > 0 {
+		last := len(s.arriving) - 1
+		c := s.arriving[last]
+		for ; c.staffed() && len(c.stranded) > 0; s.budget-- {
+			if s.budget <= 0 {
+				return false
+			}
+			sh := c.stranded[len(c.stranded)-1]
+			s.post(sh, sh.lane.queue, true)
+			if sh.items.len() > 0 {
+				s.enlist(sh)
+				s.announce(sh)
+			}
+		}
+		c.arriving = false
+		s.arriving = withoutAt(s.arriving, last)
+	}
+	return true
+}
+
+// unfold offers a shape that prefers labels in the first sweep too, if there are
+// agents with what it must have.
+func (s *Scheduler) unfold(sh *shape) {
+	if sh.lane.sweep() == 0 || len(sh.offers) > 1 || sh.lane.class == s.nobody {
+		return
+	}
+	k := sh.lane.laneKey
+	k.class, k.grade = s.classOf(sh.labels.With(sh.prefer)), s.gradeOf(0, len(sh.class.labels))
+	sh.offers = []*offer{{shape: sh, lane: s.laneOf(k)}, sh.offers[0]}
 }
 
 // gradeOf is what orders lanes of equal priority: the sweep, then, where accounts

@@ -16,8 +16,9 @@ type party struct {
 	queue   *queue // the one with a weight; nil for all others
 	lanes   int
 
-	// The lanes with ready jobs of open queues, in the order of service.
-	commands, data index[*lane]
+	// The lanes with ready jobs of open queues, in the order of service: of
+	// commands, of data, and of commands for which there is no agent.
+	commands, data, stranded index[*lane]
 	// agenda is what is to be tried; spill what waits for the free stage, since
 	// its fan-out has no room for more that is paid.
 	agenda, spill agenda
@@ -62,15 +63,18 @@ func (s *Scheduler) leave(p *party) {
 
 // without takes x out of a list where order does not matter.
 func without[T comparable](list []T, x T) []T {
-	var zero T
-	for i := range list {
-		if list[i] == x {
-			last := len(list) - 1
-			list[i], list[last] = list[last], zero
-			return list[:last]
-		}
+	if i := slices.Index(list, x); i >= 0 {
+		return withoutAt(list, i)
 	}
 	return list
+}
+
+// withoutAt takes out what is at i; the last one comes there.
+func withoutAt[T any](list []T, i int) []T {
+	var zero T
+	last := len(list) - 1
+	list[i], list[last] = list[last], zero
+	return list[:last]
 }
 
 // busy reports whether there is something to be tried.

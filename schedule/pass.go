@@ -11,6 +11,9 @@ func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) 
 	s.begin(now)
 	s.budget = max
 	s.open()
+	if !s.arrive() {
+		return s.placed, true
+	}
 	if s.cfg.Strict {
 		more = s.passStrict()
 		return s.placed, more

@@ -150,8 +150,9 @@ func (hu *hunt) alike() bool {
 func (h *hold) place() string {
 	w := h.worker
 	var b []byte
-	for _, bits := range w.member {
-		b = binary.LittleEndian.AppendUint64(b, bits)
+	for _, m := range w.member {
+		b = binary.LittleEndian.AppendUint32(b, m.at)
+		b = binary.LittleEndian.AppendUint64(b, m.bits)
 	}
 	room := w.free.clone()
 	room.add(&h.demand.amounts, 1)

@@ -80,14 +80,19 @@ func (p *pull) wantsLane(l *lane) bool {
 	if l.command && !p.Command || !l.command && !p.Data || !l.queue.open() || p.queues != nil && !p.queues[l.queue.id] {
 		return false
 	}
-	if p.worker == nil {
-		return len(l.class.labels) == 0 && !l.account.barred()
-	}
-	return l.class.accepts(p.worker) && !l.account.barred()
+	return p.has(l.class) && !l.account.barred()
+}
+
+// has reports whether the worker has the labels of a class.
+func (p *pull) has(c *class) bool {
+	return len(c.labels) == 0 || p.worker != nil && c.accepts(p.worker)
 }
 
 // wants reports whether the request's filters let the shape pass.
 func (p *pull) wants(sh *shape) bool {
+	if !p.has(sh.class) {
+		return false
+	}
 	if throttled := p.throttled(sh); throttled != p.spilling {
 		p.spilled = p.spilled || throttled
 		return false
@@ -242,7 +247,7 @@ func (p *pull) walks() map[*party]*agenda {
 		for id := range p.queues {
 			if q := p.Scheduler.queues[id]; q != nil {
 				for _, l := range q.lanes {
-					if !l.listed {
+					if l.order == nil {
 						continue
 					}
 					if walks[l.party] == nil {
@@ -260,6 +265,7 @@ func (p *pull) walks() map[*party]*agenda {
 	for _, of := range p.parties {
 		if p.Command {
 			add(of, &walker{order: &of.commands, suits: p.wantsLane})
+			add(of, &walker{order: &of.stranded, suits: p.wantsLane})
 		}
 		if p.Data {
 			add(of, &walker{order: &of.data, suits: p.wantsLane})
@@ -282,7 +288,7 @@ func (p *pull) list(ids []job.ShapeID) {
 func (p *pull) listKinds() {
 	var merged agenda
 	for k := range p.kinds {
-		for sh := range p.Scheduler.kinds[k] {
+		for _, sh := range p.Scheduler.kinds[k] {
 			p.enter(&merged, sh)
 		}
 	}

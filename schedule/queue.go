@@ -1,10 +1,6 @@
 package schedule
 
-import (
-	"slices"
-
-	"github.com/muster-queue/muster/job"
-)
+import "github.com/muster-queue/muster/job"
 
 // queue is a queue's settings and what it has running.
 type queue struct {
@@ -125,11 +121,13 @@ type lane struct {
 	refs  int // offers in the lane, those without ready jobs included
 
 	shapes index[*offer]
-	// listed lanes are in the order of service, under key and with need; key is
-	// not behind the first shape and need covers all of them.
-	listed bool
-	key    rank
-	need   vec
+	// order is the one the lane is in, under key and with need, nil if it has
+	// nothing to give; key is not behind the first shape and need covers all.
+	order *index[*lane]
+	key   rank
+	need  vec
+
+	inQueue, inClass int // where it is among their lanes
 }
 
 type laneKey struct {
@@ -146,8 +144,9 @@ func (s *Scheduler) laneOf(k laneKey) *lane {
 		s.numLanes++
 		l = &lane{id: s.numLanes, laneKey: k}
 		s.lanes[k] = l
-		k.queue.lanes = append(k.queue.lanes, l)
-		k.class.lanes++
+		s.man(k.class)
+		l.inQueue, l.inClass = len(k.queue.lanes), len(k.class.lanes)
+		k.queue.lanes, k.class.lanes = append(k.queue.lanes, l), append(k.class.lanes, l)
 		s.join(l)
 	}
 	l.refs++
@@ -167,46 +166,49 @@ func (s *Scheduler) join(l *lane) {
 	l.party = p
 }
 
-// releaseOffers gives the lanes of offers back that are no more.
-func (s *Scheduler) releaseOffers(gone []*offer) {
-	for _, o := range gone {
-		s.releaseLane(o.lane)
-	}
-}
-
 func (s *Scheduler) releaseLane(l *lane) {
 	if l.refs--; l.refs > 0 {
 		return
 	}
 	s.unlist(l)
 	delete(s.lanes, l.laneKey)
-	l.queue.lanes = slices.DeleteFunc(l.queue.lanes, func(o *lane) bool { return o == l })
+	l.queue.lanes = withoutAt(l.queue.lanes, l.inQueue)
+	if l.inQueue < len(l.queue.lanes) {
+		l.queue.lanes[l.inQueue].inQueue = l.inQueue
+	}
+	l.class.lanes = withoutAt(l.class.lanes, l.inClass)
+	if l.inClass < len(l.class.lanes) {
+		l.class.lanes[l.inClass].inClass = l.inClass
+	}
 	s.leave(l.party)
 	s.discard(l.queue)
 	s.releaseClass(l.class)
 }
 
-// orderOf is the order of service of commands, or that of data.
-func (p *party) orderOf(command bool) *index[*lane] {
-	if command {
-		return &p.commands
+// orderOf is the order of service that the lane belongs in.
+func (s *Scheduler) orderOf(l *lane) *index[*lane] {
+	switch {
+	case !l.command:
+		return &l.party.data
+	case l.class == s.nobody:
+		return &l.party.stranded
 	}
-	return &p.data
+	return &l.party.commands
 }
 
 // list puts a lane with ready jobs of an open queue into the order of service.
 func (s *Scheduler) list(l *lane) {
-	if l.listed || l.shapes.n == 0 || !l.queue.open() {
+	if l.order != nil || l.shapes.n == 0 || !l.queue.open() {
 		return
 	}
-	l.listed, l.key, l.need = true, l.file(l.shapes.head()), l.shapes.roughBound()
-	l.party.orderOf(l.command).insert(l.key, l.need, l)
+	l.order, l.key, l.need = s.orderOf(l), l.file(l.shapes.head()), l.shapes.roughBound()
+	l.order.insert(l.key, l.need, l)
 }
 
 func (s *Scheduler) unlist(l *lane) {
-	if l.listed {
-		l.party.orderOf(l.command).remove(l.key)
-		l.listed = false
+	if l.order != nil {
+		l.order.remove(l.key)
+		l.order = nil
 	}
 }
 
@@ -219,7 +221,7 @@ func (s *Scheduler) refresh(l *lane) {
 // cover makes sure that the lane is filed not behind a shape that came, and with
 // enough need.
 func (s *Scheduler) cover(l *lane, key rank, need *vec) {
-	if !l.listed {
+	if l.order == nil {
 		s.list(l)
 		return
 	}
@@ -227,13 +229,16 @@ func (s *Scheduler) cover(l *lane, key rank, need *vec) {
 	if !key.less(l.key) && l.need.covers(need) {
 		return
 	}
-	l.party.orderOf(l.command).remove(l.key)
+	l.order.remove(l.key)
 	if key.less(l.key) {
 		l.key = key
 	}
 	l.need.raise(need)
-	l.party.orderOf(l.command).insert(l.key, l.need, l)
+	l.order.insert(l.key, l.need, l)
 }
+
+// sweep is the sweep in which the lane is served.
+func (l *lane) sweep() uint64 { return l.grade >> 32 }
 
 // file is where the lane is to be filed when r is its first shape's rank.
 func (l *lane) file(r rank) rank {

@@ -167,7 +167,7 @@ func BenchmarkRounds(b *testing.B) {
 		s := New(Config{NoPreemption: true, MaxReservations: -1})
 		s.begin(benchStart)
 		for i := range benchAccounts {
-			s.SetAccount(fmt.Sprint("account ", i), Account{Rate: Balance{float64(i%10 + 1)}, Window: 10 * time.Second, NoFree: true})
+			s.SetAccount(fmt.Sprint("account ", i), Account{Rate: Balance{float64(i%10 + 1), float64(i%7 + 1), float64(i%5 + 1), float64(i%3 + 1), 1}, Window: 10 * time.Second, NoFree: true})
 		}
 		b.StartTimer()
 		c.start()

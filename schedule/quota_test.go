@@ -386,7 +386,7 @@ func TestLabelLimits(t *testing.T) {
 	} {
 		a := newAccount("a", 0)
 		a.LabelLimits, a.counts = c.limits, c.counts
-		if got := a.atLimit(&worker{labels: labelSet(words("foo:bar"))}); got != c.full {
+		if got := a.atLimit(&worker{names: words("foo:bar")}); got != c.full {
 			t.Errorf("case %s: at limit: %v", c.name, got)
 		}
 	}

@@ -452,11 +452,11 @@ func (w *twin) checkWorker(t *rapid.T, id job.WorkerID, wk *worker) {
 func (w *twin) checkIndexes(t *rapid.T) {
 	for _, l := range w.s.lanes {
 		l.shapes.check(t)
-		if l.listed && (l.file(l.shapes.head()).less(l.key) || !l.need.covers(ptr(l.shapes.exact()))) {
+		if l.order != nil && (l.file(l.shapes.head()).less(l.key) || !l.need.covers(ptr(l.shapes.exact()))) {
 			t.Fatalf("a lane of queue %d is filed too late or too narrow", l.queue.id)
 		}
-		if l.listed != (l.shapes.n > 0 && l.queue.open()) {
-			t.Fatalf("a lane of queue %d with %d shapes is listed: %v", l.queue.id, l.shapes.n, l.listed)
+		if (l.order != nil) != (l.shapes.n > 0 && l.queue.open()) || l.order != nil && l.order != w.s.orderOf(l) {
+			t.Fatalf("a lane of queue %d with %d shapes is in order %p", l.queue.id, l.shapes.n, l.order)
 		}
 	}
 	for _, sh := range w.s.shapes {
@@ -469,8 +469,8 @@ func (w *twin) checkIndexes(t *rapid.T) {
 	for _, c := range w.s.classes {
 		c.free.check(t)
 		c.spare.check(t)
-		if c.free.n != len(slices.DeleteFunc(w.m.agents(), func(id job.WorkerID) bool { return !c.labels.SubsetOf(w.m.workers[id].Labels) })) {
-			t.Fatalf("class %v has %d agents", c.labels, c.free.n)
+		if c.free.n != len(slices.DeleteFunc(w.m.agents(), func(id job.WorkerID) bool { return !w.s.labels.names(c.labels).SubsetOf(w.m.workers[id].Labels) })) {
+			t.Fatalf("class %v %v has %d agents, %v", c.labels, w.s.labels.names(c.labels), c.free.n, w.m.workers)
 		}
 	}
 }

@@ -21,20 +21,17 @@ type Requirement struct {
 func (s *Scheduler) Requirements(max int) []Requirement {
 	var list []Requirement
 	for _, p := range s.partiesInTurn() {
-		w := walker{order: &p.commands, bound: openLanes, wanted: (*offer).last}
-		for len(list) < max {
-			o, _, ok := w.next(s)
-			if !ok {
-				break
+		for o := range s.inOrder(p, true) {
+			if len(list) >= max {
+				return list
 			}
-			w.skip()
 			sh := o.shape
 			n := int64(sh.items.len())
 			if q := sh.lane.queue; q.MaxRunning > 0 {
 				n = min(n, q.MaxRunning-q.running)
 			}
 			list = append(list, Requirement{
-				Shape: sh.id, Labels: slices.Clone(sh.labels), Min: sh.demand.resources(), Jobs: n,
+				Shape: sh.id, Labels: sh.labels.Sorted(), Min: sh.demand.resources(), Jobs: n,
 			})
 		}
 	}
@@ -92,7 +89,7 @@ func (s *Scheduler) TooLarge(id job.ShapeID) (Shortage, bool) {
 }
 
 func (s *Scheduler) shortage(sh *shape) (Shortage, bool) {
-	c := sh.lane.class
+	c := sh.class
 	if !sh.lane.command || len(c.sizes) == 0 || sh.suits() {
 		return Shortage{}, false
 	}
@@ -101,7 +98,7 @@ func (s *Scheduler) shortage(sh *shape) (Shortage, bool) {
 
 // shortage compares a shape that does not suit with the agents there are.
 func (sh *shape) shortage() Shortage {
-	c, d := sh.lane.class, sh.demand
+	c, d := sh.class, sh.demand
 	out := Shortage{Shape: sh.id, Agents: c.free.n}
 	nearest := c.nearest(d)
 	var inAll, there string

@@ -221,7 +221,7 @@ func (s *Scheduler) goOn() {
 		}
 		s.budget--
 		w := s.agents[se.pos]
-		if w.reserved != nil && w.reserved.shape != se.shape || !w.in(se.shape.lane.class) || !se.shape.demand.fit(&w.capacity) {
+		if w.reserved != nil && w.reserved.shape != se.shape || !w.in(se.shape.class) || !se.shape.demand.fit(&w.capacity) {
 			continue
 		}
 		s.budget -= len(w.holds) / 8

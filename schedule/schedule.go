@@ -83,11 +83,16 @@ type Scheduler struct {
 	numLanes    uint64 // ever made
 	serves      uint64 // of queues and accounts, see Served
 	classes     map[string]*class
-	anyone      *class // the agents, whatever their labels
-	freeNumbers []int  // of classes that are gone
+	anyone      *class   // the agents, whatever their labels
+	nobody      *class   // no agent: commands of classes without any stand there
+	arriving    []*class // those with agents and stranded shapes
+	freeNumbers []uint32 // of classes that are gone
+	labels      labelTable
 	agents      []*worker
+	numbered    []*worker // the agents by number
+	freeAgents  []uint32  // numbers
 	// kinds has the shapes with ready jobs by requirement group.
-	kinds map[job.KindID]map[*shape]struct{}
+	kinds map[job.KindID][]*shape
 	// slots numbers the shapes densely.
 	slots     []*shape
 	freeSlots []int
@@ -142,10 +147,13 @@ func New(cfg Config) *Scheduler {
 		everyone: newAccount("", cfg.Seed),
 		lanes:    map[laneKey]*lane{},
 		classes:  map[string]*class{},
-		kinds:    map[job.KindID]map[*shape]struct{}{},
+		nobody:   &class{crew: &crew{}},
+		labels:   labelTable{ids: map[string]labelID{}},
+		kinds:    map[job.KindID][]*shape{},
 		sweep:    1,
 	}
 	s.anyone = s.classOf(nil)
+	s.man(s.anyone)
 	s.fair = cfg.Shared
 	return s
 }

@@ -16,16 +16,19 @@ type shape struct {
 	account string
 	fanout  *fanout
 	wait    bool
+	class   *class // of what it must have
 	lane    *lane
 	demand  *demand
 	items   line
 
-	// labels are those it must have, sorted; offers where it stands for service,
+	// labels are those it must have; offers where it stands for service,
 	// the last one in lane. It is listed there when it has ready jobs.
-	labels job.Labels
-	prefer job.Labels
-	offers []*offer
-	listed bool
+	labels     job.Labels
+	prefer     job.Labels
+	offers     []*offer
+	listed     bool
+	inKind     int // where it is among the listed ones of its kind
+	strandedAt int // and among the stranded ones of its class
 
 	// waiting is since when the shape has been among the first in the order of
 	// service without getting anything.
@@ -60,15 +63,12 @@ func (s *Scheduler) DefineShape(id job.ShapeID, def *job.Shape) {
 		s.slot(sh)
 	}
 	s.delist(sh)
-	old := sh.offers
-	sh.labels, sh.prefer, sh.account = def.Labels.Sorted(), def.Prefer, def.Account
+	sh.labels, sh.prefer, sh.account = def.Labels, def.Prefer, def.Account
 	sh.fixed = def.NotPreemptible
-	s.offer(sh, s.queueOf(def.Queue), def.Command)
+	s.post(sh, s.queueOf(def.Queue), def.Command)
 	sh.kind, sh.wait, sh.version, sh.checked = def.Kind, def.Wait, 0, 0
 	sh.demand = newDemand(def.Needs, def.Time)
 	sh.items.orderBy(s.keyOf(sh.lane.queue))
-	s.releaseOffers(old)
-	s.cancelReservation(sh)
 	if sh.items.len() > 0 {
 		s.enlist(sh)
 		s.announce(sh)
@@ -90,7 +90,8 @@ func (s *Scheduler) DropShape(id job.ShapeID) {
 		s.groups.forget(sh)
 	}
 	sh.items.clear()
-	s.releaseOffers(sh.offers)
+	s.unstrand(sh)
+	s.unpost(sh.offers, sh.class)
 	sh.fanout.without(sh)
 	s.slots[sh.slot] = nil
 	s.freeSlots = append(s.freeSlots, sh.slot)
@@ -197,14 +198,13 @@ func (s *Scheduler) taken(sh *shape, it *Item) {
 
 // enlist puts a shape with ready jobs into its lanes.
 func (s *Scheduler) enlist(sh *shape) {
+	s.unfold(sh)
 	for _, o := range sh.offers {
 		s.listOffer(o)
 	}
 	sh.listed = true
-	if len(s.kinds[sh.kind]) == 0 {
-		s.kinds[sh.kind] = map[*shape]struct{}{}
-	}
-	s.kinds[sh.kind][sh] = struct{}{}
+	sh.inKind = len(s.kinds[sh.kind])
+	s.kinds[sh.kind] = append(s.kinds[sh.kind], sh)
 }
 
 // delist takes a shape out of its lanes and off the agenda.
@@ -217,8 +217,11 @@ func (s *Scheduler) delist(sh *shape) {
 		return
 	}
 	sh.listed = false
-	delete(s.kinds[sh.kind], sh)
-	if len(s.kinds[sh.kind]) == 0 {
+	alike := withoutAt(s.kinds[sh.kind], sh.inKind)
+	if sh.inKind < len(alike) {
+		alike[sh.inKind].inKind = sh.inKind
+	}
+	if s.kinds[sh.kind] = alike; len(alike) == 0 {
 		delete(s.kinds, sh.kind)
 	}
 }
@@ -234,7 +237,7 @@ func (s *Scheduler) announce(sh *shape) {
 		s.unchecked = append(s.unchecked, sh)
 	}
 	for _, o := range sh.offers {
-		if o.lane.queue.open() {
+		if o.lane.queue.open() && o.lane.class.staffed() {
 			o.lane.party.enqueue(s, o)
 		}
 	}

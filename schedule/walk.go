@@ -1,5 +1,7 @@
 package schedule
 
+import "iter"
+
 // stride is how many hopeless shapes a walk passes over as one unit of work.
 const stride = 32
 
@@ -161,6 +163,35 @@ func (w *walker) sink() {
 	}
 }
 
+// inOrder are the offers to any worker of a party's commands, or data, in the
+// order of service.
+func (s *Scheduler) inOrder(p *party, command bool) iter.Seq2[*offer, rank] {
+	orders := []*index[*lane]{&p.data}
+	if command {
+		orders = []*index[*lane]{&p.commands, &p.stranded}
+	}
+	return func(yield func(*offer, rank) bool) {
+		var merged agenda
+		for _, order := range orders {
+			merged.push(task{walk: &walker{order: order, bound: openLanes, wanted: (*offer).last}})
+		}
+		for len(merged) > 0 {
+			w := merged.pop().walk
+			o, r, ok := w.next(s)
+			switch {
+			case !ok:
+				continue
+			case !merged.next().less(r):
+				if !yield(o, r) {
+					return
+				}
+				w.skip()
+			}
+			merged.push(task{at: r, walk: w})
+		}
+	}
+}
+
 // walkAll is a walk over all commands of a party that may fit on any agent.
 func (s *Scheduler) walkAll(p *party) *walker {
 	return &walker{order: &p.commands, wanted: s.untried(), bound: s.reachOfAll(p)}
@@ -202,8 +233,27 @@ func (s *Scheduler) walkWorker(p *party, w *worker) *walker {
 		}
 		return reach.at(s.now), true
 	}
-	suits := func(l *lane) bool { return w.in(l.class) }
-	return &walker{worker: w, order: &p.commands, wanted: s.untried(), bound: bound, suits: suits}
+	walk := &walker{worker: w, wanted: s.untried(), bound: bound}
+	if w.numLanes() >= p.commands.n {
+		walk.order, walk.suits = &p.commands, func(l *lane) bool { return w.in(l.class) }
+		return walk
+	}
+	for _, c := range w.classes {
+		for _, l := range c.lanes {
+			if l.party == p && l.order != nil {
+				walk.enter(l, rank{}.in(l))
+			}
+		}
+	}
+	return walk
+}
+
+// numLanes is how many lanes the worker's classes have, of all parties.
+func (w *worker) numLanes() (n int) {
+	for _, c := range w.classes {
+		n += len(c.lanes)
+	}
+	return n
 }
 
 // reachOfAll is the most that any agent of a lane's class may be given now.

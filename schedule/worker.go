@@ -16,7 +16,8 @@ type worker struct {
 	agent    bool
 	closed   bool
 	bounded  bool // it said what it has
-	labels   map[string]struct{}
+	names    job.Labels
+	labels   []labelID // the same, sorted
 	until    job.Time
 	prefetch int
 
@@ -26,8 +27,9 @@ type worker struct {
 	backlog        int    // prefetched jobs among them
 	preempted      uint64 // the pass that last found a victim here
 
+	number   uint32 // of an agent; freed numbers are given again
 	classes  []*class
-	member   []uint64 // the same as bits by class number
+	member   set // the same by class number
 	reserved *reservation
 
 	// Filed in its classes as free under key with vec, and when it may be given
@@ -53,7 +55,7 @@ func columnsOf(a *amounts) vec {
 func (s *Scheduler) SetWorker(id job.WorkerID, def Worker) {
 	w := s.workerOf(id)
 	capacity := amountsOf(def.Capacity)
-	labels := labelSet(def.Labels)
+	labels := s.labels.intern(def.Labels)
 	if w.present && w.alike(&def, &capacity, labels) {
 		if w.until == def.Until && w.prefetch == def.Prefetch {
 			return
@@ -67,7 +69,9 @@ func (s *Scheduler) SetWorker(id job.WorkerID, def Worker) {
 	s.retire(w)
 	w.present, w.agent, w.closed = true, def.Agent, def.Closed
 	w.bounded = def.Agent || def.Capacity != nil
-	w.labels, w.until, w.prefetch = labels, def.Until, def.Prefetch
+	s.labels.hold(labels)
+	s.labels.drop(w.labels)
+	w.names, w.labels, w.until, w.prefetch = s.labels.names(labels), labels, def.Until, def.Prefetch
 	w.capacity, w.free = capacity, capacity.clone()
 	w.sizeKey = capacity.key()
 	for _, h := range w.holds {
@@ -85,7 +89,8 @@ func (s *Scheduler) SetWorker(id job.WorkerID, def Worker) {
 func (s *Scheduler) DropWorker(id job.WorkerID) {
 	if w := s.workers[id]; w != nil {
 		s.retire(w)
-		w.present, w.closed, w.labels = false, false, nil
+		s.labels.drop(w.labels)
+		w.present, w.closed, w.names, w.labels = false, false, nil, nil
 		s.forget(w)
 	}
 }
@@ -106,25 +111,10 @@ func (s *Scheduler) workerOf(id job.WorkerID) *worker {
 	return w
 }
 
-func labelSet(labels job.Labels) map[string]struct{} {
-	set := make(map[string]struct{}, len(labels))
-	for _, l := range labels {
-		set[l] = struct{}{}
-	}
-	return set
-}
-
 // alike reports whether the definition changes neither class nor capacity.
-func (w *worker) alike(def *Worker, capacity *amounts, labels map[string]struct{}) bool {
-	if w.agent != def.Agent || w.closed != def.Closed || w.sizeKey != capacity.key() || len(labels) != len(w.labels) {
-		return false
-	}
-	for l := range labels {
-		if _, ok := w.labels[l]; !ok {
-			return false
-		}
-	}
-	return w.bounded == (def.Agent || def.Capacity != nil)
+func (w *worker) alike(def *Worker, capacity *amounts, labels []labelID) bool {
+	return w.agent == def.Agent && w.closed == def.Closed && w.bounded == (def.Agent || def.Capacity != nil) &&
+		w.sizeKey == capacity.key() && slices.Equal(w.labels, labels)
 }
 
 // key is the same for equal amounts.
@@ -146,16 +136,26 @@ func (s *Scheduler) enrol(w *worker) {
 		return
 	}
 	s.agents = append(s.agents, w)
+	s.numberAgent(w)
 	w.measure()
-	for _, c := range s.classes {
-		if c.accepts(w) {
-			s.admit(w, c)
-		}
-	}
+	s.admit(w, s.anyone)
+	s.labels.join(w, func(c *class) { s.admit(w, c) })
 	if len(w.holds) > 0 {
 		s.encourage()
 	}
 	s.wake(w)
+}
+
+// numberAgent gives an agent a number as small as possible.
+func (s *Scheduler) numberAgent(w *worker) {
+	if n := len(s.freeAgents); n > 0 {
+		w.number = s.freeAgents[n-1]
+		s.freeAgents = s.freeAgents[:n-1]
+		s.numbered[w.number] = w
+		return
+	}
+	w.number = uint32(len(s.numbered))
+	s.numbered = append(s.numbered, w)
 }
 
 // retire takes an agent out of its classes and ends what was planned with it.
@@ -170,6 +170,9 @@ func (s *Scheduler) retire(w *worker) {
 	for _, c := range w.classes {
 		s.expel(w, c)
 	}
+	s.labels.leave(w)
+	s.numbered[w.number] = nil
+	s.freeAgents = append(s.freeAgents, w.number)
 	w.classes, w.member = nil, nil
 	i := slices.Index(s.agents, w)
 	s.agents = slices.Delete(s.agents, i, i+1)
