@@ -313,7 +313,7 @@ func (d *desk) end(e ending) {
 		d.out.add(t.report(v1.Report_give_back), nil)
 		return
 	}
-	d.prefetch.ended(e.result.WallTime, max(d.running, 1))
+	d.prefetch.ended(&e.result, max(d.running, 1))
 	r := t.report(action(&e.result))
 	r.Started, r.Ended = t.began.UnixNano(), time.Now().UnixNano()
 	d.out.end(t, r, &e.result)

@@ -1,6 +1,6 @@
 package agent
 
-import "time"
+import "github.com/muster-queue/muster/job"
 
 // pace finds out how many jobs to have ahead: about a second of work, so that
 // short commands never wait for the network and long ones are not hoarded.
@@ -11,10 +11,14 @@ type pace struct {
 	said   int // what the server was told last
 }
 
-// ended takes note of a command that ran for d, while n ran at once.
-func (p *pace) ended(d time.Duration, n int) {
+// ended takes note of how a command ended, while n ran at once. One that was
+// stopped does not tell how long it would have run.
+func (p *pace) ended(r *job.Result, n int) {
 	const weight = 0.1
-	s := max(d.Seconds(), 1e-4)
+	if r.Reason == job.ReasonPreempted || r.Reason == job.ReasonCancelled {
+		return
+	}
+	s := max(r.WallTime.Seconds(), 1e-4)
 	if p.mean == 0 {
 		p.mean = s
 	}
