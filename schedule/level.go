@@ -41,13 +41,23 @@ func (s *Scheduler) endLevel() {
 	}
 }
 
-// inTurn are the accounts, the longest unserved first.
+// inTurn are the accounts, the longest unserved first. The order is kept until
+// somebody is served: there are several calls a pass, and most passes serve nobody.
 func (s *Scheduler) inTurn() []*account {
-	s.turns = s.turns[:0]
-	for _, a := range s.accounts {
-		s.turns = append(s.turns, a)
+	current := len(s.turns) == len(s.accounts)
+	for _, a := range s.turns {
+		current = current && s.accounts[a.name] == a
 	}
-	slices.SortFunc(s.turns, byTurn)
+	if !current {
+		s.turns = s.turns[:0]
+		for _, a := range s.accounts {
+			s.turns = append(s.turns, a)
+		}
+	}
+	if !current || s.turned != s.serves {
+		slices.SortFunc(s.turns, byTurn)
+		s.turned = s.serves
+	}
 	return s.turns
 }
 

@@ -191,7 +191,7 @@ func (s *Scheduler) maxReservations() int {
 // enough for, as many as there may be reservations: of each account in turn one.
 func (s *Scheduler) heads() []*shape {
 	s.headList = s.headList[:0]
-	if s.cfg.MaxReservations <= 0 {
+	if s.cfg.MaxReservations <= 0 || s.ready == 0 {
 		return nil
 	}
 	var walks []*walker

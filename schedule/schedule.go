@@ -125,7 +125,8 @@ type Scheduler struct {
 	headList  []*shape
 	ending    []*hold
 	bids      []bid
-	turns     []*account
+	turns     []*account // in order as of turned serves
+	turned    uint64
 }
 
 // New makes a scheduler that knows nothing yet.
