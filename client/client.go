@@ -60,6 +60,8 @@ type Client struct {
 	workers      musterv1.WorkersClient
 	units        musterv1.UnitsClient
 	locks        musterv1.LocksClient
+	pools        musterv1.PoolsClient
+	scheduler    musterv1.ExternalSchedulerClient
 	accounts     musterv1.AccountsClient
 	events       musterv1.EventsClient
 	environments musterv1.EnvironmentsClient
@@ -99,6 +101,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	return &Client{
 		cfg: cfg, conn: conn,
+		pools: musterv1.NewPoolsClient(conn), scheduler: musterv1.NewExternalSchedulerClient(conn),
 		namespaces: musterv1.NewNamespacesClient(conn), jobs: musterv1.NewJobsClient(conn),
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),
 		workers: musterv1.NewWorkersClient(conn), locks: musterv1.NewLocksClient(conn),

@@ -85,6 +85,19 @@ var access = map[string][]token.Role{
 	v1.Locks_ReadLocks_FullMethodName:   anyone,
 	v1.Locks_ListLocks_FullMethodName:   anyone,
 
+	v1.Pools_CreatePool_FullMethodName:  admins,
+	v1.Pools_SetPool_FullMethodName:     admins,
+	v1.Pools_WipePool_FullMethodName:    admins,
+	v1.Pools_DeletePool_FullMethodName:  admins,
+	v1.Pools_GetPool_FullMethodName:     lookers,
+	v1.Pools_ListPools_FullMethodName:   lookers,
+	v1.Pools_InspectPool_FullMethodName: lookers,
+
+	v1.ExternalScheduler_AssignTasks_FullMethodName:      workers,
+	v1.ExternalScheduler_NotifyTasks_FullMethodName:      workers,
+	v1.ExternalScheduler_GetCancellations_FullMethodName: workers,
+	v1.ExternalScheduler_GetCallbacks_FullMethodName:     workers,
+
 	// What is in an environment may be secret: those who only look do not see it.
 	v1.Environments_PutEnvironment_FullMethodName: adders,
 	v1.Environments_HasEnvironment_FullMethodName: runners,
@@ -115,7 +128,7 @@ var public = map[string]bool{
 
 // allow tells whether a role may call a method.
 func allow(method string, t *token.Token) error {
-	if slices.Contains(access[method], t.Role) {
+	if slices.Contains(access[ofContract(method)], t.Role) {
 		return nil
 	}
 	return job.Errorf(job.Denied, "the token %s (%s) has the role %s, which may not do this (%s)", t.ID, t.Name, t.Role, method)

@@ -25,11 +25,14 @@ type accounts interface {
 
 // accountsOf finds the accounts that a request is about.
 func (s *Server) accountsOf(ctx context.Context, namespace, pool string) (accounts, error) {
-	ns, err := s.namespace(ctx, namespace)
-	if err != nil || pool == "" {
-		return ns, err
+	name, err := scope(ctx, namespace)
+	if err != nil {
+		return nil, err
 	}
-	return nil, job.Errorf(job.NotFound, "there is no pool %.60q", pool)
+	if pool != "" {
+		return s.external.Accounts(name, pool), nil
+	}
+	return s.engine.Namespace(ctx, name)
 }
 
 // editedAccounts is accountsOf for a caller that wants to change them. A token that

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/muster-queue/muster/dispatch/external"
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/store"
@@ -91,6 +92,8 @@ type Config struct {
 	Pebble pebble.Config
 	// Engine configures the engine.
 	Engine engine.Config
+	// External configures the pools of outside dispatchers.
+	External external.Config
 	// Version is shown to clients; default "dev".
 	Version string
 	Logger  *slog.Logger
@@ -114,6 +117,9 @@ func (c Config) withDefaults() Config {
 	or(&c.Version, "dev")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.External.Logger == nil {
+		c.External.Logger = c.Logger
 	}
 	if c.Engine.Logger == nil {
 		c.Engine.Logger = c.Logger

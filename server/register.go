@@ -44,6 +44,14 @@ type (
 		v1.UnimplementedUnitsServer
 		*Server
 	}
+	poolsService struct {
+		v1.UnimplementedPoolsServer
+		*Server
+	}
+	schedulerService struct {
+		v1.UnimplementedExternalSchedulerServer
+		*Server
+	}
 	locksService struct {
 		v1.UnimplementedLocksServer
 		*Server
@@ -67,6 +75,9 @@ type (
 )
 
 func (s *Server) register() {
+	v1.RegisterPoolsServer(s.grpc, &poolsService{Server: s})
+	v1.RegisterExternalSchedulerServer(s.grpc, &schedulerService{Server: s})
+	s.registerPlugin(&schedulerService{Server: s})
 	v1.RegisterNamespacesServer(s.grpc, &namespacesService{Server: s})
 	v1.RegisterJobsServer(s.grpc, &jobsService{Server: s})
 	v1.RegisterWorkServer(s.grpc, &workService{Server: s})

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/muster-queue/muster/dispatch/external"
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/server/certificate"
@@ -36,10 +37,12 @@ type Server struct {
 	lock   *dirLock
 	store  store.Store
 	engine *engine.Engine
-	tokens *token.Store
-	owner  string // the first token
-	cert   *certificate.Source
-	backup *backup
+	// external runs the pools of outside dispatchers.
+	external *external.Scheduler
+	tokens   *token.Store
+	owner    string // the first token
+	cert     *certificate.Source
+	backup   *backup
 	// restored: the store was absent and was made from the backup.
 	restored bool
 
@@ -142,6 +145,9 @@ func (s *Server) openDirectory(context.Context) error {
 func (s *Server) openEngine(ctx context.Context) error {
 	e, err := engine.New(ctx, s.cfg.Engine, s.store)
 	s.engine = e
+	if err == nil {
+		s.external = external.New(e, s.cfg.External)
+	}
 	return err
 }
 

@@ -25,6 +25,7 @@ func (s *Server) Stop(hold time.Duration, reason error) {
 		}
 		s.health.Shutdown()
 		s.endRun()
+		s.external.Close()
 		s.engine.Stop(max(hold, 0))
 		s.closeAll()
 		close(s.done)
@@ -42,6 +43,9 @@ func (s *Server) closeAll() {
 		_ = os.Remove(s.layout.Discovery())
 	}
 	s.closeFaces()
+	if s.external != nil {
+		s.external.Close()
+	}
 	if s.engine != nil {
 		s.engine.Stop(0)
 	}

@@ -849,8 +849,8 @@ type PoolDecision struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Worker string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
 	Task   string                 `protobuf:"bytes,2,opt,name=task,proto3" json:"task,omitempty"`
-	// The task that is to be stopped for it, if any.
-	Abort         string                 `protobuf:"bytes,3,opt,name=abort,proto3" json:"abort,omitempty"`
+	// The tasks that it may be running and is to stop for that.
+	Abort         []string               `protobuf:"bytes,3,rep,name=abort,proto3" json:"abort,omitempty"`
 	Since         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -900,11 +900,11 @@ func (x *PoolDecision) GetTask() string {
 	return ""
 }
 
-func (x *PoolDecision) GetAbort() string {
+func (x *PoolDecision) GetAbort() []string {
 	if x != nil {
 		return x.Abort
 	}
-	return ""
+	return nil
 }
 
 func (x *PoolDecision) GetSince() *timestamppb.Timestamp {
@@ -1253,7 +1253,7 @@ const file_muster_v1_pool_proto_rawDesc = "" +
 	"\fPoolDecision\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\x14\n" +
-	"\x05abort\x18\x03 \x01(\tR\x05abort\x120\n" +
+	"\x05abort\x18\x03 \x03(\tR\x05abort\x120\n" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"9\n" +
 	"\rPoolTaskError\x12\x12\n" +
 	"\x04task\x18\x01 \x01(\tR\x04task\x12\x14\n" +
