@@ -104,6 +104,7 @@ func (s *simulator) run(ctx context.Context) error {
 			return nil
 		}
 		s.now = at
+		s.sched.Advance(at)
 		happened, err := s.happen()
 		if err != nil {
 			return err

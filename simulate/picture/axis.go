@@ -21,7 +21,7 @@ func newScale(low, high, unit float64) scale {
 		high = 1
 	}
 	step := niceStep((high - low) / 4)
-	return scale{low: math.Floor(low/step+1e-9) * step, high: math.Ceil(high/step-1e-9) * step, step: step, unit: unit}
+	return scale{low: low * 1.05, high: max(math.Ceil(high/step-1e-9)*step, 0), step: step, unit: unit}
 }
 
 // niceStep is 1, 2 or 5 times a power of ten, and not less.
@@ -37,8 +37,9 @@ func niceStep(least float64) float64 {
 
 // ticks are the values with a label.
 func (s *scale) ticks() (list []float64) {
-	for i := range int(math.Round((s.high-s.low)/s.step)) + 1 {
-		list = append(list, s.low+float64(i)*s.step)
+	first := math.Ceil(s.low/s.step - 1e-9)
+	for i := range int(math.Round(s.high/s.step-first)) + 1 {
+		list = append(list, (first+float64(i))*s.step)
 	}
 	return list
 }
