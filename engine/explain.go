@@ -121,6 +121,7 @@ func (w *writer) explainReady(e *Explanation, l *job.Live) {
 	x := w.sched.Explain(l.Shape, schedule.Item{Seq: l.Seq, Priority: l.Priority, Place: l.Place, Group: l.Group}, w.state.Now())
 	if x.Cause != schedule.CauseNext && x.Cause != schedule.CauseUnknown {
 		e.add(x.Cause.String(), x.Start, "%s", x)
+		w.explainLabels(e, l, x.Cause)
 	}
 	if len(e.Obstacles) == 0 {
 		e.Summary = "It is ready and next in line."
