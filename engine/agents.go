@@ -182,6 +182,7 @@ func (w *writer) place() {
 		placed, more := w.sched.Pass(w.state.Now(), placeMax)
 		for _, m := range w.sched.Moves() {
 			w.ledger.touch(m.Seq)
+			w.moved(&m)
 		}
 		w.preempt(w.sched.Preemptions())
 		grants, _ := w.grant(placed, 0)

@@ -27,6 +27,7 @@ func (w *writer) preempt(list []schedule.Preemption) {
 		}
 		w.ledger.claim(p.Seq, claim{victim: p.Victim, worker: p.Worker, price: p.Cost})
 		w.ledger.touch(p.Victim)
+		w.chosen(p)
 	}
 	w.feed()
 }

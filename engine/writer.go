@@ -34,6 +34,7 @@ type writer struct {
 	waiters  waiters
 	pruning  pruning
 	trims    [job.EventLogs]trimming
+	figures  *figures
 	sizes    sizeCheck
 	// freed is closed, and another made, when locks were released.
 	freed chan struct{}
@@ -48,6 +49,8 @@ type writer struct {
 	// documents and records (entries of the log) to be stored.
 	documents []job.Document
 	records   []job.EventRow
+	// releases are runs of accounts that ended.
+	releases map[job.Seq][]release
 	// trimBefore are the numbers before which entries of the logs are deleted.
 	trimBefore [job.EventLogs]uint64
 	began      time.Duration
@@ -241,10 +244,12 @@ func (w *writer) full(did int) bool {
 // commit hands the turn over to the committer.
 func (w *writer) commit() {
 	locks := w.takeLocks()
+	w.ended()
 	e := entry{done: w.done, leaving: w.leaving, counts: w.state.Counts()}
 	if events := w.state.Events(); len(events) > 0 {
 		e.events = append([]queue.Event(nil), events...)
 	}
+	w.figures.count(e.events)
 	w.done, w.leaving, w.bytes, w.fresh = nil, nil, 0, false
 	changes := w.state.Take()
 	changes.Locks = locks
@@ -258,6 +263,7 @@ func (w *writer) commit() {
 			c = failedCommit{err}
 		}
 		e.commit = c
+		w.figures.batches.Observe(float64(len(e.done)))
 	}
 	if e.commit == nil && len(e.done) == 0 && len(e.leaving) == 0 {
 		return
@@ -316,7 +322,8 @@ func (w *writer) abandon() {
 		done(job.ErrUnknownOutcome)
 	}
 	w.done, w.leaving, w.bytes, w.blobs, w.documents, w.records = nil, nil, 0, nil, nil, nil
-	w.trimBefore = [job.EventLogs]uint64{}
+	w.trimBefore, w.releases = [job.EventLogs]uint64{}, nil
+	w.figures.failed++
 	w.out.close()
 	w.ns.events().close(job.ErrUnknownOutcome)
 	for _, s := range w.sessions {
@@ -409,6 +416,7 @@ func (w *writer) feedOne(f *queue.Feed) {
 		})
 		w.ledger.touch(f.Seq)
 	case queue.FeedRelease:
+		w.released(f)
 		w.sched.Release(f.Seq)
 		w.ledger.touch(f.Seq)
 	case queue.FeedSetWorker:

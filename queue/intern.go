@@ -79,6 +79,8 @@ type shapeRow struct {
 	kind  *kindRow
 	refs  int // live jobs
 	idle  bool
+	// labels are those it asks for or prefers, as far as they are counted.
+	labels []*labelRow
 }
 
 // group is the slot of a group, made when new; the empty name is slot 0.
@@ -166,6 +168,7 @@ func (s *State) newShape(sh job.Shape, q *queueRow, k *kindRow) uint32 {
 	row := &shapeRow{ShapeRow: job.ShapeRow{ID: s.meta.NextShape, Shape: sh}, key: string(s.shapeKey), queue: q, kind: k}
 	s.meta.NextShape++
 	k.refs++
+	s.addLabels(row)
 	slot := s.shapes.put(row.ID, row.key, row)
 	s.turn.shapes = append(s.turn.shapes, row.ShapeRow)
 	s.feed(Feed{Op: FeedDefineShape, Shape: row.ID, Queue: q.ID})
@@ -200,6 +203,7 @@ func (s *State) dropIdle(keep int) {
 
 func (s *State) dropShape(row *shapeRow) {
 	s.shapes.remove(row.ID, row.key)
+	s.dropLabels(row)
 	s.turn.shapes = append(s.turn.shapes, job.ShapeRow{ID: row.ID, Gone: true})
 	s.feed(Feed{Op: FeedDropShape, Shape: row.ID, Queue: row.queue.ID})
 	k := row.kind
