@@ -12,7 +12,7 @@ func (s *selection) sayNone(ctx context.Context, l *link) error {
 	if !s.app.table() {
 		return nil
 	}
-	s.app.say("No job matches.")
+	s.app.say("No jobs are so.")
 	return s.sayUnknown(ctx, l)
 }
 

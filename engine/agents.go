@@ -180,10 +180,7 @@ func (w *writer) place() {
 	}
 	for {
 		placed, more := w.sched.Pass(w.state.Now(), placeMax)
-		for _, m := range w.sched.Moves() {
-			w.ledger.touch(m.Seq)
-			w.moved(&m)
-		}
+		w.moved(w.sched.Moves())
 		w.preempt(w.sched.Preemptions())
 		grants, _ := w.grant(placed, 0)
 		w.assign(grants, placed)
@@ -194,6 +191,14 @@ func (w *writer) place() {
 			w.more = true
 			return
 		}
+	}
+}
+
+// moved notes that runs are paid at another level.
+func (w *writer) moved(list []schedule.Move) {
+	for i := range list {
+		w.ledger.touch(list[i].Seq)
+		w.recordMove(&list[i])
 	}
 }
 

@@ -26,7 +26,6 @@ type Engine struct {
 
 	mu      sync.Mutex
 	open    map[string]*slot
-	figures map[string]*figures
 	stopped bool
 	// listening is set once callers can reach the server; until then silence
 	// is nobody's fault and costs no lease.
@@ -49,7 +48,7 @@ func New(ctx context.Context, cfg Config, st store.Store) (*Engine, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, store: st, log: cfg.Logger, open: map[string]*slot{}, figures: map[string]*figures{}}
+	e := &Engine{cfg: cfg, store: st, log: cfg.Logger, open: map[string]*slot{}}
 	names, err := st.Namespaces(ctx)
 	if err != nil {
 		return nil, job.Wrap(err, "list namespaces", "")
@@ -147,9 +146,6 @@ func (e *Engine) DestroyNamespace(ctx context.Context, name string, force bool) 
 		return job.Errorf(job.Conflict, "destroy namespace %s: it has %s running; cancel that first, or force it", name, job.Plural(held, "job"))
 	}
 	e.unload(name, ns, time.Time{})
-	e.mu.Lock()
-	delete(e.figures, name)
-	e.mu.Unlock()
 	return job.Wrap(e.store.Destroy(ctx, name), "destroy namespace", name)
 }
 

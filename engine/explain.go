@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -33,30 +34,70 @@ func (n *Namespace) Explain(ctx context.Context, id JobID) (*Explanation, error)
 	if f.end != 0 {
 		return &Explanation{State: job.Complete, Summary: "It is complete; it ended at " + f.ended.Std().Format(time.DateTime) + " UTC."}, nil
 	}
-	return call(ctx, n, normal, func(w *writer) (*Explanation, error) {
+	e, err := call(ctx, n, normal, func(w *writer) (*explaining, error) {
 		l, ok := w.state.BySeq(f.live.Seq)
 		if !ok {
 			return nil, job.Wrap(job.ErrNoJob, "explain job", id.String())
 		}
-		e := &Explanation{State: l.State}
+		e := &explaining{Explanation: Explanation{State: l.State}}
 		w.explain(e, &l)
-		if e.Summary == "" && len(e.Obstacles) > 0 {
-			e.Summary = e.Obstacles[0].Text
-		}
 		return e, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.finish(ctx, n); err != nil {
+		return nil, err
+	}
+	return &e.Explanation, nil
+}
+
+// explaining is an explanation on its way. What it says of another job is said when
+// that one's name was read, off the writer.
+type explaining struct {
+	Explanation
+	other job.Seq
+	tell  func(name string)
+	// after is a sentence that follows the summary.
+	after string
+}
+
+// about says something that names another job.
+func (e *explaining) about(other job.Seq, tell func(name string)) { e.other, e.tell = other, tell }
+
+func (e *explaining) finish(ctx context.Context, n *Namespace) error {
+	if e.tell != nil {
+		names, err := n.Names(ctx, []job.Seq{e.other})
+		if err != nil {
+			return err
+		}
+		id := JobID{Seq: e.other}
+		if named, ok := names[e.other]; ok {
+			id.Queue, id.Key = named.Job.Queue, named.Job.Key
+		}
+		e.tell(id.String())
+	}
+	if e.Summary == "" && len(e.Obstacles) > 0 {
+		e.Summary = e.Obstacles[0].Text
+	}
+	if e.after != "" {
+		e.Summary = strings.TrimSuffix(e.Summary, ".") + ". " + e.after
+	}
+	return nil
 }
 
 func (e *Explanation) add(word string, until job.Time, format string, args ...any) {
 	e.Obstacles = append(e.Obstacles, Obstacle{Word: word, Text: fmt.Sprintf(format, args...), Until: until.Std()})
 }
 
-func (w *writer) explain(e *Explanation, l *job.Live) {
+func (w *writer) explain(e *explaining, l *job.Live) {
 	now := w.state.Now()
 	switch l.State {
 	case job.Running:
-		e.Summary = fmt.Sprintf("It is running, for %v, as attempt %d%s.", now.Sub(l.Started).Round(time.Second), l.Number, w.on(l))
+		e.Summary = fmt.Sprintf("It is running, for %v, as attempt %d%s%s.", now.Sub(l.Started).Round(time.Second), l.Number, w.on(l), w.paid(l))
+		w.explainStop(e, l)
 	case job.Reserved:
+		w.explainStop(e, l)
 		e.add("held", 0, "It is assigned%s and waits there for its turn.", w.on(l))
 	case job.Lost:
 		w.explainLost(e, l)
@@ -79,7 +120,7 @@ func (w *writer) on(l *job.Live) string {
 	return " on " + row.Name
 }
 
-func (w *writer) explainLost(e *Explanation, l *job.Live) {
+func (w *writer) explainLost(e *explaining, l *job.Live) {
 	if l.Flags&job.FlagHold != 0 {
 		e.add("lost", 0, "Its worker fell silent, and its policy is to hold: cancel or kick it once you know that its command is dead.")
 		return
@@ -94,7 +135,7 @@ func afterFailure(l *job.Live) string {
 	return fmt.Sprintf(" after failure %d (%s)", l.Failures, l.Reason)
 }
 
-func (w *writer) explainBuried(e *Explanation, l *job.Live) {
+func (w *writer) explainBuried(e *explaining, l *job.Live) {
 	if short, is := w.sched.TooLarge(l.Shape); is && l.Reason == job.ReasonResource {
 		e.add("too_large", 0, "It is buried: it needs %s of %s, and the largest agent present has %s. Change what it needs (muster mod), or start a larger agent and kick it.",
 			job.ShowAmount(short.Resource, short.Need), short.Resource, job.ShowAmount(short.Resource, short.Largest))
@@ -110,7 +151,7 @@ func buriedFor(l *job.Live) string {
 	return l.Reason.String()
 }
 
-func (w *writer) explainReady(e *Explanation, l *job.Live) {
+func (w *writer) explainReady(e *explaining, l *job.Live) {
 	m := w.state.Meta()
 	if m.Draining {
 		e.add("draining", 0, "The server is draining: it gives out no jobs.")
@@ -119,11 +160,17 @@ func (w *writer) explainReady(e *Explanation, l *job.Live) {
 		e.add("paused", 0, "The namespace is paused; resume it.")
 	}
 	x := w.sched.Explain(l.Shape, schedule.Item{Seq: l.Seq, Priority: l.Priority, Place: l.Place, Group: l.Group}, w.state.Now())
-	if x.Cause != schedule.CauseNext && x.Cause != schedule.CauseUnknown {
+	switch x.Cause {
+	case schedule.CausePreempting:
+		w.explainClaim(e, &x)
+	case schedule.CauseNext, schedule.CauseUnknown:
+	default:
 		e.add(x.Cause.String(), x.Start, "%s", x)
-		w.explainLabels(e, l, x.Cause)
 	}
-	if len(e.Obstacles) == 0 {
+	if l.Reason == job.ReasonPreempted {
+		e.after = fmt.Sprintf("It was preempted as attempt %d, and waits at its old place again, at no cost in retries.", l.Number)
+	}
+	if len(e.Obstacles) == 0 && e.tell == nil {
 		e.Summary = "It is ready and next in line."
 	}
 }

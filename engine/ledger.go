@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/schedule"
 )
@@ -20,14 +23,21 @@ type ledger struct {
 	accounts map[string]*job.Account
 	// gone are accounts that this turn removed.
 	gone []string
-	// rows are the runs that have a row in the store, and who pays; dirty those that
-	// this turn may have changed.
-	rows  map[job.Seq]string
+	// rows are the runs that have a row in the store; dirty those that this turn may
+	// have changed.
+	rows  map[job.Seq]paidRun
 	dirty map[job.Seq]struct{}
 	// claims are the jobs that have been promised the place of another.
 	claims map[job.Seq]claim
 	// loaded are the rows that a load read, until it is over.
 	loaded map[job.Seq]job.ChargeRow
+}
+
+// paidRun is a run that somebody pays for.
+type paidRun struct {
+	account string
+	id      job.Digest
+	worker  job.WorkerID
 }
 
 // idle reports whether there is nothing to keep.
@@ -49,8 +59,8 @@ func (l *ledger) touch(seq job.Seq) {
 // removed notes that an account was removed, and what its runs cost with it.
 func (l *ledger) removed(name string) {
 	l.gone = append(l.gone, name)
-	for seq, payer := range l.rows {
-		if payer == name {
+	for seq, run := range l.rows {
+		if run.account == name {
 			l.touch(seq)
 		}
 	}
@@ -70,7 +80,8 @@ func (w *writer) takeLedger() (accounts []job.AccountRow, charges []job.ChargeRo
 		accounts = append(accounts, job.AccountRow{Account: *l.accounts[a.Name], Balance: job.Quota(a.Balance), At: a.At})
 	}
 	w.endClaims()
-	for seq := range l.dirty {
+	w.recordEnds()
+	for _, seq := range slices.Sorted(maps.Keys(l.dirty)) {
 		if row, ok := w.chargeRow(seq); ok {
 			charges = append(charges, row)
 		}
@@ -85,9 +96,9 @@ func (w *writer) chargeRow(seq job.Seq) (job.ChargeRow, bool) {
 	payer, c := w.charge(seq)
 	if payer != "" {
 		if l.rows == nil {
-			l.rows = map[job.Seq]string{}
+			l.rows = map[job.Seq]paidRun{}
 		}
-		l.rows[seq] = payer
+		l.rows[seq] = w.paidRun(seq, payer)
 		row := job.ChargeRow{
 			Seq: seq, Account: payer, Level: uint8(c.Level), Cost: job.Quota(c.Cost), At: c.At, Share: c.Share,
 		}
@@ -100,6 +111,11 @@ func (w *writer) chargeRow(seq job.Seq) (job.ChargeRow, bool) {
 	_, stored := l.rows[seq]
 	delete(l.rows, seq)
 	return job.ChargeRow{Seq: seq, Gone: true}, stored
+}
+
+func (w *writer) paidRun(seq job.Seq, payer string) paidRun {
+	l, _ := w.state.BySeq(seq)
+	return paidRun{account: payer, id: l.Digest, worker: l.Worker}
 }
 
 // charge is what a run costs, and the account that pays; nobody does for one that
@@ -132,15 +148,16 @@ func (l *ledger) load(rows []job.ChargeRow) {
 	if len(rows) == 0 {
 		return
 	}
-	l.loaded, l.rows = make(map[job.Seq]job.ChargeRow, len(rows)), make(map[job.Seq]string, len(rows))
+	l.loaded, l.rows = make(map[job.Seq]job.ChargeRow, len(rows)), make(map[job.Seq]paidRun, len(rows))
 	for _, row := range rows {
-		l.loaded[row.Seq], l.rows[row.Seq] = row, row.Account
+		l.loaded[row.Seq], l.rows[row.Seq] = row, paidRun{account: row.Account}
 	}
 }
 
 // loadedLedger ends a load: rows of what does not run any more are to go.
 func (w *writer) loadedLedger() {
-	for seq := range w.ledger.loaded {
+	for seq, row := range w.ledger.loaded {
+		w.ledger.rows[seq] = w.paidRun(seq, row.Account)
 		if _, held := w.sched.Charge(seq); !held {
 			w.ledger.touch(seq)
 		}

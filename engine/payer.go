@@ -14,7 +14,7 @@ func (w *writer) payer(l *job.Live) string {
 		return c.Account
 	}
 	shape, _ := w.state.Shape(l.Shape)
-	return cmp.Or(shape.Account, w.state.Meta().Account)
+	return shape.Account
 }
 
 // matches checks all that a filter says of a live job beyond narrow, its description

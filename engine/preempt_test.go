@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,6 +57,29 @@ func (b *bench) line(t *testing.T, account string, i int) *Info {
 	return b.job(t, commands(account, i+1)[i])
 }
 
+// wantTold checks what the log tells of a job, the oldest first.
+func (b *bench) wantTold(t *testing.T, task string, want ...string) {
+	t.Helper()
+	rows, _, err := b.ns.Events(b.ctx, EventsRequest{Task: &task})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range slices.Backward(rows) {
+		if err := e.Validate(); err != nil {
+			t.Error(err)
+		}
+		text := e.Kind + " " + e.Account + " " + e.Worker
+		for _, name := range slices.Sorted(maps.Keys(e.Details)) {
+			text += " " + name + "=" + e.Details[name]
+		}
+		got = append(got, text)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("the log (-want +got):\n%s", d)
+	}
+}
+
 // wantStopping checks that poor0 is told to stop, and nothing else happened yet.
 func (st *station) wantStopping() {
 	st.t.Helper()
@@ -94,6 +119,14 @@ func TestPreempt(t *testing.T) {
 		if n := b.counts(t)[job.Complete]; n != 3 || len(b.charges(t)) != 0 {
 			t.Errorf("%d are complete, %d charges are left", n, len(b.charges(t)))
 		}
+		poor0, rich0 := taskText(b.line(t, "poor", 0).Live.Digest), taskText(b.line(t, "rich", 0).Live.Digest)
+		b.wantTold(t, poor0,
+			"assigned poor w priority=1",
+			"preempted poor w cost=0 30 0 0 0 preempting_account=rich preempting_priority=0 preempting_task="+rich0+" priority=1",
+			"assigned poor w priority=1", "completed poor w reason=complete")
+		b.wantTold(t, rich0,
+			"assigned rich w preempted_task="+poor0+" preempting=true preemption_cost=0 30 0 0 0 priority=0",
+			"completed rich w reason=complete")
 	})
 }
 

@@ -34,7 +34,6 @@ type writer struct {
 	waiters  waiters
 	pruning  pruning
 	trims    [job.EventLogs]trimming
-	figures  *figures
 	sizes    sizeCheck
 	// freed is closed, and another made, when locks were released.
 	freed chan struct{}
@@ -49,8 +48,6 @@ type writer struct {
 	// documents and records (entries of the log) to be stored.
 	documents []job.Document
 	records   []job.EventRow
-	// releases are runs of accounts that ended.
-	releases map[job.Seq][]release
 	// trimBefore are the numbers before which entries of the logs are deleted.
 	trimBefore [job.EventLogs]uint64
 	began      time.Duration
@@ -153,6 +150,7 @@ func (w *writer) turn() {
 	if !w.more { // whoever looks sees no lease that has ended
 		w.apply(normal)
 	}
+	w.refile()
 	w.serveWaiters()
 	w.place()
 	w.checkSizes(now)
@@ -169,6 +167,16 @@ func (w *writer) expire(now job.Time) {
 	w.more = w.state.Expire(expireMax) || locks
 	w.feed()
 }
+
+// refile gives shapes to another account, after that of a queue or of the namespace
+// changed.
+func (w *writer) refile() {
+	w.more = w.state.Refile(refileMax) || w.more
+	w.feed()
+}
+
+// refileMax bounds the shapes that one turn gives to another account.
+const refileMax = 200
 
 // expireMax bounds the timers one turn does, and the locks that it ends.
 const expireMax = 2000
@@ -244,16 +252,15 @@ func (w *writer) full(did int) bool {
 // commit hands the turn over to the committer.
 func (w *writer) commit() {
 	locks := w.takeLocks()
-	w.ended()
 	e := entry{done: w.done, leaving: w.leaving, counts: w.state.Counts()}
 	if events := w.state.Events(); len(events) > 0 {
 		e.events = append([]queue.Event(nil), events...)
 	}
-	w.figures.count(e.events)
 	w.done, w.leaving, w.bytes, w.fresh = nil, nil, 0, false
+	accounts, charges := w.takeLedger()
 	changes := w.state.Take()
 	changes.Locks = locks
-	changes.Accounts, changes.Charges = w.takeLedger()
+	changes.Accounts, changes.Charges = accounts, charges
 	changes.Blobs = append(changes.Blobs, w.blobs...)
 	changes.Documents, changes.Events, changes.EventsBefore = w.documents, w.records, w.trimBefore
 	w.blobs, w.documents, w.records, w.trimBefore = nil, nil, nil, [job.EventLogs]uint64{}
@@ -263,7 +270,6 @@ func (w *writer) commit() {
 			c = failedCommit{err}
 		}
 		e.commit = c
-		w.figures.batches.Observe(float64(len(e.done)))
 	}
 	if e.commit == nil && len(e.done) == 0 && len(e.leaving) == 0 {
 		return
@@ -322,8 +328,7 @@ func (w *writer) abandon() {
 		done(job.ErrUnknownOutcome)
 	}
 	w.done, w.leaving, w.bytes, w.blobs, w.documents, w.records = nil, nil, 0, nil, nil, nil
-	w.trimBefore, w.releases = [job.EventLogs]uint64{}, nil
-	w.figures.failed++
+	w.trimBefore = [job.EventLogs]uint64{}
 	w.out.close()
 	w.ns.events().close(job.ErrUnknownOutcome)
 	for _, s := range w.sessions {
@@ -416,7 +421,6 @@ func (w *writer) feedOne(f *queue.Feed) {
 		})
 		w.ledger.touch(f.Seq)
 	case queue.FeedRelease:
-		w.released(f)
 		w.sched.Release(f.Seq)
 		w.ledger.touch(f.Seq)
 	case queue.FeedSetWorker:

@@ -106,11 +106,3 @@ func (s *State) KindNamed(name string) (job.KindID, bool) {
 	}
 	return 0, false
 }
-
-// Shape is the shape behind a number. It must not be changed.
-func (s *State) Shape(id job.ShapeID) (job.Shape, bool) {
-	if sh := s.shapes.byNumber(id); sh != nil {
-		return sh.Shape, true
-	}
-	return job.Shape{}, false
-}

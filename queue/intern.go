@@ -79,8 +79,7 @@ type shapeRow struct {
 	kind  *kindRow
 	refs  int // live jobs
 	idle  bool
-	// labels are those it asks for or prefers, as far as they are counted.
-	labels []*labelRow
+	payer string // as the scheduler was told last
 }
 
 // group is the slot of a group, made when new; the empty name is slot 0.
@@ -134,9 +133,6 @@ func (s *State) shape(j *job.Job, q *queueRow) uint32 {
 		Command: j.IsCommand(), NotPreemptible: j.NotPreemptible, Wait: j.Wait,
 		Lease: j.Lease, Backoff: j.Backoff, NoRetryAfter: j.NoRetryAfter,
 	}
-	if sh.Account == "" {
-		sh.Account = q.Def.Account
-	}
 	s.shapeKey = appendShape(s.shapeKey[:0], &sh, s.defaults(j))
 	slot, ok := s.shapes.byKey[string(s.shapeKey)]
 	if !ok {
@@ -168,10 +164,9 @@ func (s *State) newShape(sh job.Shape, q *queueRow, k *kindRow) uint32 {
 	row := &shapeRow{ShapeRow: job.ShapeRow{ID: s.meta.NextShape, Shape: sh}, key: string(s.shapeKey), queue: q, kind: k}
 	s.meta.NextShape++
 	k.refs++
-	s.addLabels(row)
 	slot := s.shapes.put(row.ID, row.key, row)
 	s.turn.shapes = append(s.turn.shapes, row.ShapeRow)
-	s.feed(Feed{Op: FeedDefineShape, Shape: row.ID, Queue: q.ID})
+	s.feedShape(row)
 	return slot
 }
 
@@ -203,7 +198,6 @@ func (s *State) dropIdle(keep int) {
 
 func (s *State) dropShape(row *shapeRow) {
 	s.shapes.remove(row.ID, row.key)
-	s.dropLabels(row)
 	s.turn.shapes = append(s.turn.shapes, job.ShapeRow{ID: row.ID, Gone: true})
 	s.feed(Feed{Op: FeedDropShape, Shape: row.ID, Queue: row.queue.ID})
 	k := row.kind

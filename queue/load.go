@@ -34,7 +34,6 @@ func (s *State) LoadShape(r job.ShapeRow) {
 	}
 	row := &shapeRow{ShapeRow: r, key: string(appendShape(nil, &r.Shape, nil)), queue: q, kind: k}
 	k.refs++
-	s.addLabels(row)
 	s.shapes.put(r.ID, row.key, row)
 }
 
@@ -123,7 +122,7 @@ func (s *State) Loaded(now job.Time, epoch uint32, seed uint64) error {
 	}
 	for _, sh := range s.shapes.rows[1:] {
 		if sh != nil {
-			s.feed(Feed{Op: FeedDefineShape, Shape: sh.ID, Queue: sh.Queue})
+			s.feedShape(sh)
 		}
 	}
 	for slot, w := range s.workers.rows {

@@ -25,6 +25,17 @@ func (s *State) leaseEnd(w *worker, t *try) job.Time {
 	return d
 }
 
+// Latest is when the attempt that holds a job is over at the latest, should its
+// worker never be heard again; zero if nobody holds it.
+func (s *State) Latest(seq job.Seq) job.Time {
+	_, r := s.find(seq)
+	if r == nil || !r.state.Held() {
+		return 0
+	}
+	t := s.tries.at(r.try)
+	return s.leaseEnd(s.workers.rows[t.worker], t)
+}
+
 func margin(lease time.Duration) time.Duration { return max(2*time.Second, lease/100) }
 
 // overdue reports whether a held attempt's lease has ended.

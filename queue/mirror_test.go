@@ -26,7 +26,6 @@ func (m *mirror) apply(t fataler, feed []Feed) {
 		ok := true
 		switch f.Op {
 		case FeedDefineShape:
-			ok = !m.shapes[f.Shape]
 			m.shapes[f.Shape] = true
 		case FeedDropShape:
 			ok = m.shapes[f.Shape]

@@ -42,8 +42,9 @@ func (s *State) dirtyQueue(q *queueRow) {
 }
 
 // SetQueue creates or changes a queue. Jobs that are there keep what they got
-// from its settings when they were added: account, place, lost policy. Errors:
-// Invalid; Conflict if the order would change and there are jobs.
+// from its settings when they were added: labels, place, lost policy; but who pays
+// for those that wait follows, see Refile. Errors: Invalid; Conflict if the order
+// would change and there are jobs.
 func (s *State) SetQueue(def job.Queue) (job.QueueID, error) {
 	if err := def.Validate(); err != nil {
 		return 0, err
@@ -53,9 +54,14 @@ func (s *State) SetQueue(def job.Queue) (job.QueueID, error) {
 		return s.newQueue(def).ID, nil
 	}
 	q := s.queues.rows[slot]
-	if reorder := def.Order != q.Def.Order; reorder && (q.counts.Live() > 0 || q.Done > 0 || s.haunted(q)) {
+	reorder := def.Order != q.Def.Order
+	if reorder && (q.counts.Live() > 0 || q.Done > 0 || s.haunted(q)) {
 		return 0, job.Errorf(job.Conflict, "queue %s: its order can be changed only while it has no jobs, complete ones included; delete them first, or make another queue", def.Name)
-	} else if q.Def = def; reorder {
+	}
+	if def.Account != q.Def.Account {
+		s.refiling = 1
+	}
+	if q.Def = def; reorder {
 		q.setOrder()
 	}
 	s.noteContinuous(q, def.Continuous)

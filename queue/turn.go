@@ -11,7 +11,7 @@ type FeedOp uint8
 
 // What the scheduler is told.
 const (
-	// FeedDefineShape: Shape is new; see State.Shape.
+	// FeedDefineShape: Shape is new, or another account pays; see State.Shape.
 	FeedDefineShape FeedOp = iota + 1
 	// FeedDropShape: nothing refers to Shape any more.
 	FeedDropShape
@@ -131,9 +131,6 @@ func (s *State) Feed() []Feed {
 
 // Events are the changes since Begin; valid until the next Begin.
 func (s *State) Events() []Event { return s.turn.events }
-
-// Ended are the attempts that ended since Begin; valid until Take.
-func (s *State) Ended() []job.AttemptRow { return s.turn.attempts }
 
 // Orders are what workers must be told since Begin; valid until the next Begin.
 func (s *State) Orders() []Order { return s.turn.orders }

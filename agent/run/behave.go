@@ -25,8 +25,7 @@ func (x *attempt) behave() (keep bool) {
 	if x.result.Reason != job.ReasonNone {
 		list, when = c.OnFailure, "on failure"
 	}
-	// What a command left that runs again, in a new directory, is of use to nobody.
-	keep = !x.result.Reason.Innocent()
+	keep = true
 	days := 0
 	for _, b := range list {
 		x.behaviour(when, b)

@@ -111,10 +111,7 @@ func (n *News) waits(now time.Time) (update, error) {
 		if err := t.room(r.RequestID); err != nil {
 			return err
 		}
-		if err := t.state.Reconciler.NotifyTaskWaiting(t.ctx, t.state.Scheduler, events, r); err != nil {
-			return t.mistaken(r.RequestID, err)
-		}
-		return nil
+		return t.state.Reconciler.NotifyTaskWaiting(t.ctx, t.state.Scheduler, events, r)
 	}, nil
 }
 
