@@ -12,7 +12,7 @@ import (
 // TestPages types what pages for users show, and compares what is seen: "…" stands
 // for anything on a line.
 func TestPages(t *testing.T) {
-	for _, name := range []string{"../README.md", "../docs/getting-started.md", "../docs/http.md"} {
+	for _, name := range []string{"../README.md", "../docs/getting-started.md", "../docs/http.md", "../docs/quota.md"} {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			page, err := os.ReadFile(name)
 			if err != nil {
