@@ -16,7 +16,8 @@ import (
 
 //go:generate go run ./gendocs ../docs
 
-// WriteDocs writes cli.md, and the table of fields in input.md, into a directory.
+// WriteDocs writes cli.md, the table of fields in input.md, and what the simulations
+// of simulate.md print and draw, into a directory.
 func WriteDocs(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "cli.md"), reference(), 0o644); err != nil {
 		return job.Errorf(job.Internal, "write the reference: %w", err)
@@ -32,7 +33,7 @@ func WriteDocs(dir string) error {
 	if err != nil {
 		return job.Errorf(job.Internal, "write the table of fields: %w", err)
 	}
-	return nil
+	return writeSimulations(dir)
 }
 
 // reference is the page about all commands.

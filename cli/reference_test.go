@@ -18,18 +18,19 @@ import (
 
 func TestDocsAreUpToDate(t *testing.T) {
 	dir := t.TempDir()
-	copied := filepath.Join(dir, "input.md")
-	page, err := os.ReadFile("../docs/input.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(copied, page, 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"input.md", simulationPage} {
+		page, err := os.ReadFile(filepath.Join("../docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), page, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := WriteDocs(dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"cli.md", "input.md"} {
+	for _, name := range []string{"cli.md", "input.md", simulationPage, simulationPicture} {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

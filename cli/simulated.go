@@ -149,7 +149,7 @@ func (s *simulation) waits(r *simulate.Result) error {
 	list := output.NewListing(s.app.out, output.Table,
 		output.Column{Name: "account", Stretch: true}, output.Column{Name: "jobs", Right: true}, output.Column{Name: "done", Right: true},
 		output.Column{Name: "wait", Right: true}, output.Column{Name: "half_within", Right: true}, output.Column{Name: "95%", Right: true},
-		output.Column{Name: "longest", Right: true}, output.Column{Name: "preempted", Right: true}, output.Column{Name: "others", Right: true})
+		output.Column{Name: "longest", Right: true}, output.Column{Name: "preempted", Right: true}, output.Column{Name: "preempts", Right: true})
 	for i := range r.Accounts {
 		a := &r.Accounts[i]
 		if err := list.Row(accountName(a), a.Jobs, a.Done, wait(a.Wait.Mean), wait(a.Wait.P50), wait(a.Wait.P95), wait(a.Wait.Max), a.Preempted, a.Preempts); err != nil {
