@@ -68,7 +68,8 @@ func byTurn(a, b *account) int {
 
 // reprioritise moves runs of the account down from the level when it is deep in
 // debt there and has more running than its rate allows, the cheapest first; or up
-// to it when there is much left and fewer run, the dearest first.
+// to it when there is much left and fewer run, the dearest first. What is free since
+// its fan-out has no room stays so.
 func (s *Scheduler) reprioritise(a *account, p Level) {
 	switch slack := a.Rate[p] - a.spend[p]; {
 	case a.value[p] < -threshold && slack < 0:
@@ -82,12 +83,33 @@ func (s *Scheduler) reprioritise(a *account, p Level) {
 		for level := p + 1; level <= Free; level++ {
 			lower = append(lower, a.runs[level]...)
 		}
+		paid := a.paid()
 		for runs := s.byCost(lower); len(runs) > 0 && slack > 0; runs = runs[:len(runs)-1] {
 			dearest := runs[len(runs)-1]
+			if dearest.level == Free && a.MaxFanout > 0 {
+				if paid[dearest.fanout] >= a.MaxFanout {
+					continue
+				}
+				paid[dearest.fanout]++
+			}
 			slack -= dearest.share
 			s.shift(dearest, p)
 		}
 	}
+}
+
+// paid is how many runs are paid for by fan-out, where that matters.
+func (a *account) paid() map[*fanout]int {
+	if a.MaxFanout == 0 {
+		return nil
+	}
+	n := map[*fanout]int{}
+	for _, runs := range a.runs[:Free] {
+		for _, h := range runs {
+			n[h.fanout]++
+		}
+	}
+	return n
 }
 
 // byCost is a sorted copy, the cheapest first.

@@ -263,12 +263,23 @@ func (n *naive) reprioritise(p Level, out *naiveOutcome) {
 		for ; a.value[p] < -600 && slack < 0 && len(here) > 0; here, slack = here[1:], slack+1 {
 			shift(here[0], p+1)
 		}
-		for ; a.value[p] > 600 && slack > 0 && len(lower) > 0; slack-- {
-			last := len(lower) - 1
-			shift(lower[last], p)
-			lower = lower[:last]
+		for ; a.value[p] > 600 && slack > 0 && len(lower) > 0; lower = lower[:len(lower)-1] {
+			if dearest := lower[len(lower)-1]; dearest.level < Free || a.MaxFanout == 0 || n.paid(dearest) < a.MaxFanout {
+				shift(dearest, p)
+				slack--
+			}
 		}
 	}
+}
+
+// paid is how many runs of the account are paid for that want the same labels.
+func (n *naive) paid(r *naiveRun) (paid int) {
+	for _, o := range n.runs {
+		if o.shape.Account == r.shape.Account && fanoutKey(o.shape) == fanoutKey(r.shape) && o.level < Free && !o.stopped {
+			paid++
+		}
+	}
+	return paid
 }
 
 func (n *naive) preemptAt(p Level, levels map[string]Level, out *naiveOutcome) {

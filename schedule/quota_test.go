@@ -455,6 +455,28 @@ func TestReprioritise(t *testing.T) {
 	}
 }
 
+// TestPromotionKeepsFanout: what is free since its fan-out has no room is not paid for
+// either because there is much quota; another fan-out is.
+func TestPromotionKeepsFanout(t *testing.T) {
+	f := newFleet(t, Config{})
+	f.account("a", Account{MaxFanout: 1, Rate: Balance{0, 3}, Window: time.Hour}, 0, 700)
+	for _, w := range []string{"w1", "w2", "w3"} {
+		f.worker(w, "x")
+	}
+	f.run("r1", "a", "w1", 1)
+	f.run("r2", "a", "w2", Free, 9)
+	f.request("other", "a", "x", "")
+	f.want(f.pass(0), given{"other", "w3", 1})
+	if len(f.s.Moves()) > 0 {
+		t.Fatalf("%+v", f.s.Moves())
+	}
+	f.s.Release(f.seq("r1"))
+	f.pass(1)
+	if d := cmp.Diff([]Move{{Seq: f.s.held[f.seq("r2")].seq, From: Free, To: 1, Cost: Balance{9}}}, f.s.Moves()); d != "" {
+		t.Fatal(d)
+	}
+}
+
 // TestExplainQuota: why a job of an account is not running.
 func TestExplainQuota(t *testing.T) {
 	f := newFleet(t, Config{})
