@@ -270,13 +270,17 @@ func (m *model) throttled(r *modelTask) bool {
 	if a == nil || a.MaxFanout == 0 {
 		return false
 	}
-	n := 0
-	for _, o := range m.tasks {
-		if o.worker != "" && o.AccountID == r.AccountID && group(&o.TaskRequest) == group(&r.TaskRequest) {
+	return m.alike(r, FreeBucket) >= int(a.MaxFanout)
+}
+
+// alike is how many tasks of the task's group run at a level down to one.
+func (m *model) alike(r *modelTask, down Priority) (n int) {
+	for _, o := range m.runs(0, down) {
+		if o.AccountID == r.AccountID && group(&o.TaskRequest) == group(&r.TaskRequest) {
 			n++
 		}
 	}
-	return n >= int(a.MaxFanout)
+	return n
 }
 
 // full reports whether the account may have no more on the worker.
@@ -421,9 +425,12 @@ func (m *model) reprioritise(p Priority) {
 			here[0].level++
 			here = here[1:]
 		}
-		for ; a.value[p] > 600 && slack > 0 && len(lower) > 0; slack-- {
-			lower[len(lower)-1].level = p
-			lower = lower[:len(lower)-1]
+		for ; a.value[p] > 600 && slack > 0 && len(lower) > 0; lower = lower[:len(lower)-1] {
+			dearest := lower[len(lower)-1]
+			if dearest.level < FreeBucket || a.MaxFanout == 0 || m.alike(dearest, FreeBucket-1) < int(a.MaxFanout) {
+				dearest.level = p
+				slack--
+			}
 		}
 	}
 }

@@ -238,7 +238,7 @@ func (w *twin) pass(t *rapid.T) {
 	w.p.Scheduler.UpdateTime(sec(now))
 	w.m.update(now)
 	w.m.forgetTurns()
-	known := len(w.m.tasks)
+	known, b := len(w.m.tasks), w.p.Scheduler.before()
 	want, got := w.m.pass(), w.p.Scheduler.RunOnce(&w.events)
 	victims := 0
 	for i := range want {
@@ -254,6 +254,9 @@ func (w *twin) pass(t *rapid.T) {
 	if len(w.p.Scheduler.requests) != known-victims {
 		t.Fatalf("%d tasks, of %d with %d victims", len(w.p.Scheduler.requests), known, victims)
 	}
+	passKeeps(t, b, w.p.Scheduler, got)
+	conserved(t, b, w.p.Scheduler, got)
+	w.busyPass(t)
 }
 
 func (w *twin) assign(t *rapid.T) {
