@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
 )
 
 func accountListCmd(a *app) *cobra.Command {
@@ -51,17 +52,25 @@ var accountColumns = []accountColumn{
 type levels []float64
 
 // String leaves out zeros at the end, but not the first.
-func (l levels) String() string {
+func (l levels) String() string { return l.words(rounded) }
+
+func (l levels) words(word func(float64) string) string {
 	n := len(l)
 	for n > 1 && l[n-1] == 0 {
 		n--
 	}
 	words := make([]string, n)
 	for i := range words {
-		words[i] = rounded(l[i])
+		words[i] = word(l[i])
 	}
 	return strings.Join(words, ",")
 }
+
+// workTimes are balances for people, level 0 first.
+type workTimes []float64
+
+// String has as many as levels have.
+func (w workTimes) String() string { return levels(w).words(workTime) }
 
 // rounded is a number with as many digits as it needs, three after the point at
 // most.
@@ -143,13 +152,19 @@ func (a *app) showAccount(i *client.AccountInfo) error {
 		return err
 	}
 	limit := i.Cap()
+	quota := func(q job.Quota) any {
+		if a.table() {
+			return workTimes(q[:])
+		}
+		return levels(q[:])
+	}
 	for _, row := range []struct {
 		name  string
 		value any
 	}{
 		{"description", unless(i.Description, "")}, {"rate", levels(i.Rate[:])}, {"window", i.Window},
 		{"fanout", unless(i.MaxFanout, 0)}, {"label_limits", limits(i.LabelLimits)}, {"no_free", i.NoFree},
-		{"balance", levels(i.Balance[:])}, {"cap", levels(limit[:])},
+		{"balance", quota(i.Balance)}, {"cap", quota(limit)},
 		{"running", counts(i.Running[:])}, {"workers", levels(i.Workers[:])}, {"ready", i.Ready},
 	} {
 		if err := list.Row(row.name, row.value); err != nil {
