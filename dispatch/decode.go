@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -203,10 +204,7 @@ func (r *TaskRequest) times(enqueue, confirmed, examined *timestamppb.Timestamp)
 // queueAll queues requests as they came: by time, then by name.
 func (s *Scheduler) queueAll(all []*request) {
 	slices.SortFunc(all, func(a, b *request) int {
-		if c := a.enqueued.Compare(b.enqueued); c != 0 {
-			return c
-		}
-		return compareIDs(a.id, b.id)
+		return cmp.Or(a.enqueued.Compare(b.enqueued), cmp.Compare(a.id, b.id))
 	})
 	for _, r := range all {
 		delete(s.bySeq, r.seq)
@@ -217,16 +215,6 @@ func (s *Scheduler) queueAll(all []*request) {
 		s.bySeq[r.seq] = r
 		s.queue(r)
 	}
-}
-
-func compareIDs[T ~string](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // loadAccount sets an account with what it had at a time, before the clock goes.
@@ -280,54 +268,4 @@ func AccountConfigFromProto(p *dispatchpb.AccountConfig) *AccountConfig {
 	}
 	copy(c.ChargeRate[:], p.GetChargeRate())
 	return c
-}
-
-// NewFromProto makes the reconciler that ToProto described. Errors: Invalid.
-func NewFromProto(p *dispatchpb.Reconciler) (*Reconciler, error) {
-	r := New()
-	for id, q := range p.GetWorkerQueues() {
-		if err := r.load(WorkerID(id), q); err != nil {
-			return nil, job.Wrap(err, "worker queue", id)
-		}
-	}
-	for id, text := range p.GetTaskErrors() {
-		if err := r.AddTaskError(RequestID(id), textError(text)); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
-}
-
-// textError is an error that was a text.
-type textError string
-
-func (e textError) Error() string { return string(e) }
-
-// load files a decision as it was stored.
-func (r *Reconciler) load(id WorkerID, p *dispatchpb.WorkerQueue) error {
-	q := &workerQueue{assign: RequestID(p.GetTaskToAssign())}
-	if err := job.CheckName("worker", string(id)); err != nil {
-		return err
-	}
-	if n := len(p.GetEarlierTasksToAbort()); n > job.MaxList {
-		return job.Errorf(job.Invalid, "%d earlier tasks to abort; at most %d", n, job.MaxList)
-	}
-	names := append([]string{p.GetTaskToAssign(), p.GetTaskToAbort()}, p.GetEarlierTasksToAbort()...)
-	for i, name := range names {
-		if i < 2 && name == "" {
-			continue
-		}
-		if err := job.CheckName("task", name); err != nil {
-			return err
-		}
-		if id := RequestID(name); i > 0 && id != q.assign && !slices.Contains(q.aborts, id) {
-			q.aborts = append(q.aborts, id)
-		}
-	}
-	var err error
-	if q.enqueued, err = timeIn("enqueue_time", p.GetEnqueueTime(), unixZero); err != nil {
-		return err
-	}
-	r.put(id, q)
-	return nil
 }

@@ -71,12 +71,18 @@ func checkLabels(field string, labels Labels) error {
 	return nil
 }
 
-// setOf is labels as they are kept: sorted, each once; nil if there are none.
+// setOf is labels as they are kept: sorted, each once; nil if there are none. Labels
+// that are like that are not copied.
 func setOf(labels Labels) Labels {
 	if len(labels) == 0 {
 		return nil
 	}
-	return labels.Sorted()
+	for i := 1; i < len(labels); i++ {
+		if labels[i-1] >= labels[i] {
+			return labels.Sorted()
+		}
+	}
+	return labels
 }
 
 // within reports whether a sorted set is part of another one.

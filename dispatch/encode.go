@@ -131,29 +131,3 @@ func (c *AccountConfig) ToProto() *dispatchpb.AccountConfig {
 		DisableFreeTasks: c.DisableFreeTasks, Description: c.Description, PerLabelTaskLimits: maps.Clone(c.PerLabelTaskLimits),
 	}
 }
-
-// ToProto describes the reconciler with all it knows.
-func (r *Reconciler) ToProto() *dispatchpb.Reconciler {
-	p := &dispatchpb.Reconciler{
-		WorkerQueues: make(map[string]*dispatchpb.WorkerQueue, len(r.queues)), TaskErrors: make(map[string]string, len(r.errors)),
-	}
-	for id, q := range r.queues {
-		p.WorkerQueues[string(id)] = q.encode()
-	}
-	for id, text := range r.errors {
-		p.TaskErrors[string(id)] = text
-	}
-	return p
-}
-
-func (q *workerQueue) encode() *dispatchpb.WorkerQueue {
-	p := &dispatchpb.WorkerQueue{EnqueueTime: timestamppb.New(q.enqueued), TaskToAssign: string(q.assign)}
-	for i, id := range q.aborts {
-		if i == 0 {
-			p.TaskToAbort = string(id)
-		} else {
-			p.EarlierTasksToAbort = append(p.EarlierTasksToAbort, string(id))
-		}
-	}
-	return p
-}

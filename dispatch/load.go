@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -57,7 +58,7 @@ func (l *loader) load() error {
 	} {
 		list := l.by[step.kind]
 		delete(l.by, step.kind)
-		slices.SortFunc(list, func(a, b *Record) int { return compareIDs(a.Key, b.Key) })
+		slices.SortFunc(list, func(a, b *Record) int { return cmp.Compare(a.Key, b.Key) })
 		for _, rec := range list {
 			if err := step.read(rec.Body); err != nil {
 				return damaged(rec.Key, err)

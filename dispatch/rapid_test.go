@@ -245,7 +245,7 @@ func (w *twin) pass(t *rapid.T) {
 		want[i].Time = sec(now)
 		victims += int(want[i].Type)
 	}
-	byTask := func(a, b Decision) int { return compareIDs(a.RequestID, b.RequestID) }
+	byTask := func(a, b Decision) int { return cmp.Compare(a.RequestID, b.RequestID) }
 	slices.SortFunc(want, byTask)
 	slices.SortFunc(got, byTask)
 	if d := gocmp.Diff(want, got); d != "" {

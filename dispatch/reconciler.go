@@ -27,70 +27,6 @@ type Reconciler struct {
 // State is the reconciler under the name that programs written for the original use.
 type State = Reconciler
 
-// workerQueue is a decision that its worker has not acknowledged.
-type workerQueue struct {
-	enqueued time.Time
-	assign   RequestID
-	// aborts are the tasks that the worker may be running and is to stop, the latest
-	// first: when a task that nobody has collected is preempted in its turn, what is
-	// really running there is still the earlier one.
-	aborts []RequestID
-}
-
-// IdleWorker is a worker that asks what to do.
-type IdleWorker struct {
-	ID     WorkerID
-	Labels Labels
-}
-
-// Validate checks a worker. Errors: Invalid.
-func (w *IdleWorker) Validate() error { return checkWorker(w.ID, w.Labels) }
-
-// Assignment is what a worker is to run.
-type Assignment struct {
-	WorkerID  WorkerID
-	RequestID RequestID
-	// ProvisionRequired: the worker lacks labels that the task had better have.
-	ProvisionRequired bool
-}
-
-// Cancellation is a task that is to be stopped. A worker must stop it only if it is
-// running exactly that.
-type Cancellation struct {
-	// WorkerID is empty where something is wrong with the task itself.
-	WorkerID  WorkerID
-	RequestID RequestID
-	// ErrorMessage says what is wrong; empty: the task was preempted.
-	ErrorMessage string
-}
-
-// TaskWaitingRequest tells that a task was waiting at a time.
-type TaskWaitingRequest struct {
-	AccountID           AccountID
-	BaseLabels          Labels
-	EnqueueTime         time.Time
-	ProvisionableLabels Labels
-	RequestID           RequestID
-	// Tags are told with the event of its being enqueued.
-	Tags []string
-	Time time.Time
-}
-
-// TaskRunningRequest tells that a task was running on a worker at a time.
-type TaskRunningRequest struct {
-	RequestID RequestID
-	Time      time.Time
-	WorkerID  WorkerID
-}
-
-// TaskAbsentRequest tells that a task was neither waiting nor running at a time.
-type TaskAbsentRequest struct {
-	RequestID RequestID
-	Time      time.Time
-	// WorkerID is where it ran; it does not matter.
-	WorkerID WorkerID
-}
-
 // New makes a reconciler without decisions.
 func New() *Reconciler {
 	return &Reconciler{
@@ -192,14 +128,6 @@ func (r *Reconciler) decide(d *Decision) {
 	}
 	r.discard(d.WorkerID)
 	r.put(d.WorkerID, q)
-}
-
-// spare takes a task off those that the worker is to stop.
-func (q *workerQueue) spare(id RequestID) {
-	q.aborts = slices.DeleteFunc(q.aborts, func(o RequestID) bool { return o == id })
-	if len(q.aborts) == 0 {
-		q.aborts = nil
-	}
 }
 
 // put files a decision for a worker that has none.
@@ -316,24 +244,5 @@ func (r *Reconciler) Cancellations(_ context.Context) []Cancellation {
 	slices.SortFunc(all, func(a, b Cancellation) int {
 		return cmp.Or(cmp.Compare(a.WorkerID, b.WorkerID), cmp.Compare(a.RequestID, b.RequestID))
 	})
-	return all
-}
-
-// WorkerQueue is a decision that its worker has not acknowledged.
-type WorkerQueue struct {
-	WorkerID     WorkerID
-	EnqueueTime  time.Time
-	TaskToAssign RequestID
-	// TasksToAbort are what the worker may be running and is to stop, the latest first.
-	TasksToAbort []RequestID
-}
-
-// WorkerQueues are all decisions that are not acknowledged, by worker.
-func (r *Reconciler) WorkerQueues() []WorkerQueue {
-	all := make([]WorkerQueue, 0, len(r.queues))
-	for id, q := range r.queues {
-		all = append(all, WorkerQueue{id, q.enqueued, q.assign, slices.Clone(q.aborts)})
-	}
-	slices.SortFunc(all, func(a, b WorkerQueue) int { return cmp.Compare(a.WorkerID, b.WorkerID) })
 	return all
 }

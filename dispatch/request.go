@@ -65,13 +65,14 @@ type shape struct {
 // oneSlot is what every task needs, and every worker has.
 func oneSlot() job.Resources { return job.Resources{"slot": job.Thousandth} }
 
-// shapeOf is the shape of requests with these labels, sorted, of an account.
+// shapeOf is the shape of requests with these sets of labels of an account.
 func (s *Scheduler) shapeOf(account AccountID, base, provisionable Labels) *shape {
 	key := shapeKey(account, base, provisionable)
 	sh := s.shapes[string(key)]
 	if sh != nil {
 		return sh
 	}
+	base, provisionable = slices.Clone(base), slices.Clone(provisionable)
 	sh = &shape{
 		id: job.ShapeID(s.shapeIDs.take()), key: string(key), payer: s.payerOf(account), base: base, provisionable: provisionable,
 	}

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -64,8 +65,8 @@ func (s *Scheduler) ToSnapshot(pool string) *Snapshot {
 		}
 		snap.Workers = append(snap.Workers, row)
 	}
-	slices.SortFunc(snap.Accounts, func(a, b AccountSnapshot) int { return compareIDs(a.ID, b.ID) })
-	slices.SortFunc(snap.Tasks, func(a, b TaskSnapshot) int { return compareIDs(a.ID, b.ID) })
-	slices.SortFunc(snap.Workers, func(a, b WorkerSnapshot) int { return compareIDs(a.ID, b.ID) })
+	slices.SortFunc(snap.Accounts, func(a, b AccountSnapshot) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(snap.Tasks, func(a, b TaskSnapshot) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(snap.Workers, func(a, b WorkerSnapshot) int { return cmp.Compare(a.ID, b.ID) })
 	return snap
 }

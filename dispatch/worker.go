@@ -48,7 +48,7 @@ func (w *worker) latest() time.Time {
 	return later(w.confirmed, w.run.confirmed)
 }
 
-// enrol makes a worker known, with sorted labels.
+// enrol makes a worker known, with its set of labels.
 func (s *Scheduler) enrol(id WorkerID, labels Labels, confirmed, modified time.Time) *worker {
 	w := &worker{id: id, number: job.WorkerID(s.numbers.take()), confirmed: confirmed, modified: modified}
 	s.workers[id], s.byNumber[w.number] = w, w
@@ -56,10 +56,10 @@ func (s *Scheduler) enrol(id WorkerID, labels Labels, confirmed, modified time.T
 	return w
 }
 
-// label gives a worker its labels.
+// label gives a worker its set of labels.
 func (s *Scheduler) label(w *worker, labels Labels) {
-	w.labels = labels
-	s.core.SetWorker(w.number, schedule.Worker{Labels: labels, Capacity: oneSlot(), Agent: true})
+	w.labels = slices.Clone(labels)
+	s.core.SetWorker(w.number, schedule.Worker{Labels: w.labels, Capacity: oneSlot(), Agent: true})
 }
 
 // drop forgets a worker, which is idle.

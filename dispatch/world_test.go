@@ -103,7 +103,7 @@ func (w *world) absent(id RequestID, t float64) {
 // pass is RunOnce, by request.
 func (w *world) pass() []Decision {
 	all := w.s.RunOnce(&w.events)
-	slices.SortFunc(all, func(a, b Decision) int { return compareIDs(a.RequestID, b.RequestID) })
+	slices.SortFunc(all, func(a, b Decision) int { return strings.Compare(string(a.RequestID), string(b.RequestID)) })
 	return all
 }
 
