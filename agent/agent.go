@@ -36,7 +36,7 @@ type Config struct {
 	Dir string
 
 	// Capacity is what it may use of the machine; a resource that is missing is
-	// measured. Labels are added to the built-in ones.
+	// measured. Labels are added to the built-in ones: host, os, arch and gpu.
 	Capacity job.Resources
 	Labels   job.Labels
 	// Until is when the machine is taken away; zero means never.
@@ -90,10 +90,17 @@ func New(ctx context.Context, cfg Config) (*Agent, error) {
 	if a.host, err = os.Hostname(); err != nil {
 		a.host = "localhost"
 	}
-	if a.caps, err = capacity(cfg.Capacity, cfg.Dir); err != nil {
+	if err := cfg.Labels.Validate("agent: labels"); err != nil {
 		return nil, err
 	}
-	a.labels = append(builtinLabels(a.host), cfg.Labels...).Sorted()
+	models := gpus(ctx, "/")
+	if a.caps, err = capacity(cfg.Capacity, cfg.Dir, models); err != nil {
+		return nil, err
+	}
+	if a.caps[gpu] == 0 {
+		models = nil // they are not for jobs
+	}
+	a.labels = builtinLabels(a.host, models, cfg.Labels)
 	if a.home, err = home.Takeover(ctx, home.Config{Dir: cfg.Dir, NoCgroup: cfg.NoCgroup, Slots: slots(a.caps)}); err != nil {
 		return nil, err
 	}

@@ -64,7 +64,10 @@ func (s *site) start() {
 // end and gives Run's error.
 func (s *site) agent(cfg agent.Config) (stop func() error) {
 	s.t.Helper()
-	cfg.Client, cfg.Dir = s.client, filepath.Join(s.dir, "agent")
+	cfg.Client = s.client
+	if cfg.Dir == "" {
+		cfg.Dir = filepath.Join(s.dir, "agent")
+	}
 	if cfg.Capacity == nil {
 		cfg.Capacity = job.Resources{job.CPU: 4000}
 	}

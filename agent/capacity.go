@@ -14,10 +14,17 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
+// gpu is the resource that counts graphics processors.
+const gpu = "gpu"
+
 // capacity completes what was given with what the machine has: the cores this
-// process may use, its memory, and the free space of the state directory's disk.
-func capacity(given job.Resources, dir string) (job.Resources, error) {
+// process may use, its memory, the free space of the state directory's disk, and
+// graphics processors, if any.
+func capacity(given job.Resources, dir string, gpus []string) (job.Resources, error) {
 	caps := given.Clone()
+	if _, ok := caps[gpu]; !ok && len(gpus) > 0 {
+		caps[gpu] = int64(len(gpus)) * job.Thousandth
+	}
 	if _, ok := caps[job.CPU]; !ok {
 		caps[job.CPU] = int64(runtime.NumCPU()) * job.Thousandth
 	}
@@ -62,9 +69,20 @@ func totalMemory() (int64, error) {
 	return 0, job.Errorf(job.Unavailable, "measure the memory: /proc/meminfo has no MemTotal; give it with --memory")
 }
 
-// builtinLabels are what every agent announces of itself.
-func builtinLabels(host string) job.Labels {
-	return job.Labels{"host:" + host, "os:" + runtime.GOOS, "arch:" + runtime.GOARCH}
+// builtinLabels are what every agent announces of itself, with those that were
+// given: its host, system and processor family, and the models of its graphics
+// processors.
+func builtinLabels(host string, gpus []string, given job.Labels) job.Labels {
+	labels := append(job.Labels{"os:" + runtime.GOOS, "arch:" + runtime.GOARCH}, given...)
+	if l := job.Label("host", host); l != "" {
+		labels = append(labels, l)
+	}
+	for _, model := range gpus {
+		if l := job.Label(gpu, model); l != "" {
+			labels = append(labels, l)
+		}
+	}
+	return labels.Sorted()
 }
 
 // untilMessage is a time as a message; nil for the zero time.

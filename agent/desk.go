@@ -32,6 +32,7 @@ type desk struct {
 	failed   error     // why it leaves, if that is an error
 	stopping <-chan time.Time
 	starts   *time.Timer // the next report of starts
+	patience *time.Timer // the next look at those that have waited for long
 
 	began chan *task
 	ended chan ending
@@ -54,6 +55,10 @@ const (
 	// lastReports is how long an agent that leaves waits for its last reports to
 	// be acknowledged; they are in the spool in any case.
 	lastReports = 5 * time.Second
+	// maxAhead is how long a job may wait here for others to end, when it is meant
+	// to wait for about a second; then it is given back, for another agent may have
+	// room.
+	maxAhead = 3 * time.Second
 	// pruneEvery is how often directories and outputs whose time is over go.
 	pruneEvery = time.Hour
 )
@@ -68,6 +73,7 @@ func newDesk(a *Agent) (*desk, error) {
 		tasks: map[job.AttemptID]*task{}, free: a.caps.Clone(), out: out,
 		prefetch: pace{max: a.cfg.MaxPrefetch}, beat: defaultBeat, gone: time.Now(),
 		began: make(chan *task, 64), ended: make(chan ending, 64), starts: time.NewTimer(time.Hour),
+		patience: time.NewTimer(maxAhead),
 	}, nil
 }
 
@@ -82,6 +88,7 @@ func (d *desk) work(ctx context.Context) error {
 	prunes := time.NewTicker(pruneEvery)
 	defer beats.Stop()
 	defer d.starts.Stop()
+	defer d.patience.Stop()
 	defer prunes.Stop()
 	go d.prune(time.Now())
 	quit := ctx.Done()
@@ -99,6 +106,8 @@ func (d *desk) work(ctx context.Context) error {
 			d.end(e)
 		case <-d.starts.C:
 			d.out.flushStarts()
+		case <-d.patience.C:
+			d.shorten()
 		case <-beats.C:
 			d.heartbeat()
 			beats.Reset(d.beat)
@@ -350,6 +359,30 @@ func (d *desk) giveBack(id job.AttemptID) {
 	}
 	d.drop(t)
 	d.out.add(t.report(v1.Report_give_back), nil)
+}
+
+// shorten gives back what was sent ahead and has waited for too long.
+func (d *desk) shorten() {
+	next := maxAhead
+	var stuck []job.AttemptID
+	for _, t := range d.waiting {
+		switch waited := time.Since(t.came); {
+		case !t.grant.Prefetched:
+		case waited >= maxAhead:
+			stuck = append(stuck, t.id)
+		default:
+			next = min(next, maxAhead-waited)
+		}
+	}
+	d.patience.Reset(next)
+	if len(stuck) == 0 || d.conn == nil {
+		return // without a server nobody else can have them
+	}
+	d.prefetch.wrong()
+	d.heartbeat() // before they are back, or they would come again
+	for _, id := range stuck {
+		d.giveBack(id)
+	}
 }
 
 // drop forgets a waiting task.

@@ -26,6 +26,10 @@ func (p *pace) ended(r *job.Result, n int) {
 	p.wanted = min(p.max, int(float64(n)/p.mean))
 }
 
+// wrong takes note that what is ahead has waited for long: something runs longer
+// than those before it did. Nothing more is wanted until something has ended.
+func (p *pace) wrong() { p.wanted = 0 }
+
 // changed reports whether the server should hear of a new wish now rather than
 // with the next heartbeat.
 func (p *pace) changed() bool {

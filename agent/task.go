@@ -22,6 +22,7 @@ type task struct {
 	// desk changes it, the task's own goroutine reads it.
 	end atomic.Int64
 
+	came    time.Time
 	started bool
 	// overtaken is how many later tasks began while it waited for room.
 	overtaken int
@@ -33,7 +34,7 @@ type task struct {
 func newTask(g *v1.Grant) (*task, error) {
 	t := &task{
 		grant: g, id: job.AttemptID{Epoch: g.Epoch, N: g.N}, job: new(job.Job), needs: g.Needs,
-		lease: time.Duration(g.Lease),
+		lease: time.Duration(g.Lease), came: time.Now(),
 	}
 	t.end.Store(g.Clock + g.Lease)
 	if err := job.Decode(g.Encoded, t.job); err != nil {

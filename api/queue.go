@@ -17,6 +17,7 @@ func ToQueue(m *musterv1.Queue) (*job.Queue, error) {
 		Continuous: m.Continuous, Then: m.Then, Account: m.Account,
 		Retries: toInt(m.Retries), Losses: toInt(m.Losses),
 		MinMemory: m.MinMemory, CanBeContinuous: m.CanBeContinuous, KeepFinished: m.KeepFinished,
+		Labels: m.Labels, Prefer: m.Prefer,
 	}
 	var r reader
 	q.KeepFinishedFor = r.duration("keep_finished_for", m.KeepFinishedFor)
@@ -39,6 +40,7 @@ func FromQueue(q *job.Queue) *musterv1.Queue {
 		Retries: fromInt(q.Retries), Losses: fromInt(q.Losses),
 		MinMemory: q.MinMemory, CanBeContinuous: q.CanBeContinuous,
 		KeepFinished: q.KeepFinished, KeepFinishedFor: FromDuration(q.KeepFinishedFor),
+		Labels: new(writer).texts(q.Labels), Prefer: new(writer).texts(q.Prefer),
 		Interval: FromDuration(q.Interval), Lease: FromDuration(q.Lease), Backoff: fromBackoff(q.Backoff),
 		Order: orderWords.text(uint8(q.Order)), OnLost: onLostWords.text(uint8(q.OnLost)),
 	}

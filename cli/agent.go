@@ -24,7 +24,7 @@ stays connected through restarts of the server; when it is stopped (Ctrl-C,
 SIGTERM), its jobs are given back and run elsewhere.`,
 		Example: `  muster agent
   muster agent --server head:7411 --ca ca.pem --token-file worker.token --cpus 8 -m 24G
-  muster agent --resource gpu=2 --label disk:ssd`,
+  muster agent --resource licence=2 --label disk:ssd --label site:north`,
 		Args: noArgs,
 	}
 	f := cmd.Flags()

@@ -21,8 +21,8 @@ func addCapacityFlags(cmd *cobra.Command) *capacityFlags {
 	f.StringVar(&c.cpus, "cpus", "", "give jobs at most this many `CORES`; all of the machine when not given")
 	f.StringVarP(&c.memory, "memory", "m", "", "give jobs at most this much `MEMORY`, e.g. 12G; all of the machine when not given")
 	f.StringVar(&c.disk, "disk", "", "give jobs at most this much `DISK` space, e.g. 100G; all that is free when not given")
-	f.StringArrayVar(&c.resources, "resource", nil, "`NAME=AMOUNT` of anything else, e.g. gpu=2; may be repeated")
-	f.StringArrayVar(&c.labels, "label", nil, "`KEY:VALUE` that jobs can ask for, e.g. disk:ssd; may be repeated")
+	f.StringArrayVar(&c.resources, "resource", nil, "`NAME=AMOUNT` of anything else, e.g. licence=2; may be repeated; gpu is counted when not given")
+	f.StringArrayVar(&c.labels, "label", nil, "`KEY:VALUE` that jobs can ask for, e.g. disk:ssd; may be repeated; host, os, arch and gpu models are announced without being given")
 	return c
 }
 
@@ -54,10 +54,5 @@ func (c *capacityFlags) capacity() (job.Resources, error) {
 
 // labelled are the labels, checked.
 func (c *capacityFlags) labelled() (job.Labels, error) {
-	for _, l := range c.labels {
-		if key, _, ok := strings.Cut(l, ":"); !ok || key == "" {
-			return nil, job.Errorf(job.Invalid, "--label %s: write KEY:VALUE", l)
-		}
-	}
-	return c.labels, nil
+	return c.labels, job.Labels(c.labels).Validate("--label")
 }

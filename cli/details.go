@@ -101,6 +101,8 @@ func (p page) description(j *job.Job) {
 		needs = strings.TrimSpace(needs + " time=" + output.Short(j.Time))
 	}
 	p.line("needs", needs)
+	p.line("labels", output.Clean(strings.Join(j.Labels, " ")))
+	p.line("prefers", output.Clean(strings.Join(j.Prefer, " ")))
 	if c := j.Command; c != nil {
 		p.line("settings", output.Clean(strings.Join(c.Env, " ")))
 	}

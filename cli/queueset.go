@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,7 @@ import (
 )
 
 func queueSetCmd(a *app) *cobra.Command {
-	s := &queueSetter{app: a, values: map[string]*string{}}
+	s := &queueSetter{app: a, values: map[string]func() string{}}
 	cmd := &cobra.Command{
 		Use: "set [-f FILE | QUEUE]", Short: "Make a queue, or change settings of one",
 		Long: `Set makes a queue, or changes the settings that are given of one that is there.
@@ -21,6 +22,7 @@ name, how its work is scheduled, and whatever its workers need to know. That is
 what Coordinate's clients do with set_work_spec: other settings that follow from
 a work spec are made anew, while those it does not speak of stay.`,
 		Example: `  muster queue set nightly --priority -5 --max-running 2
+  muster queue set training --label gpu:NVIDIA-A100 --prefer disk:ssd
   muster queue set flaky --retries 10 --backoff 1m
   muster queue set careful --on-lost hold --lease 30m
   muster queue set nightly --keep-finished 1000 --keep-finished-for 30d
@@ -30,7 +32,7 @@ a work spec are made anew, while those it does not speak of stay.`,
 	cmd.Flags().StringVarP(&s.file, "file", "f", "", "the `FILE` with a work spec, in YAML or JSON")
 	for i := range queueSettings {
 		if q := &queueSettings[i]; q.set != nil {
-			s.values[q.name] = cmd.Flags().String(q.flag(), "", q.help)
+			s.values[q.name] = addFlag(cmd, q)
 		}
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -43,11 +45,21 @@ a work spec are made anew, while those it does not speak of stay.`,
 	return cmd
 }
 
+// addFlag adds the flag of a setting; the function is what was given.
+func addFlag(cmd *cobra.Command, q *queueSetting) func() string {
+	if q.list() {
+		list := cmd.Flags().StringArray(q.flag(), nil, q.help)
+		return func() string { return strings.Join(*list, "\n") }
+	}
+	text := cmd.Flags().String(q.flag(), "", q.help)
+	return func() string { return *text }
+}
+
 // queueSetter reads the command line of "queue set".
 type queueSetter struct {
 	app    *app
 	file   string
-	values map[string]*string
+	values map[string]func() string
 }
 
 // read is the queue that is meant and the settings that are given.
@@ -67,7 +79,7 @@ func (s *queueSetter) read(cmd *cobra.Command, args []string) (q *job.Queue, fie
 		if setting.set == nil || !cmd.Flags().Changed(setting.flag()) {
 			continue
 		}
-		if err := setting.set(q, *s.values[setting.name]); err != nil {
+		if err := setting.set(q, s.values[setting.name]()); err != nil {
 			return nil, nil, job.Wrap(err, "", "--"+setting.flag())
 		}
 		fields = append(fields, setting.name)

@@ -17,8 +17,16 @@ type queueSetting struct {
 	get        func(q *job.Queue) any
 }
 
-// flag is the flag that sets it.
-func (s *queueSetting) flag() string { return strings.ReplaceAll(s.name, "_", "-") }
+// flag is the flag that sets it; that of labels is the one that jobs have.
+func (s *queueSetting) flag() string {
+	if s.name == "labels" {
+		return "label"
+	}
+	return strings.ReplaceAll(s.name, "_", "-")
+}
+
+// list: the flag may be repeated, and set gets what was given, one a line.
+func (s *queueSetting) list() bool { return s.name == "labels" || s.name == "prefer" }
 
 var queueSettings = []queueSetting{
 	{"priority", "`N`: queues with a larger one go first", whole(func(q *job.Queue) *int64 { return &q.Priority }), func(q *job.Queue) any { return q.Priority }},
@@ -32,6 +40,8 @@ var queueSettings = []queueSetting{
 	{"lease", "how long `TIME` a machine may be silent before its jobs go to another, e.g. 5m", setLease, func(q *job.Queue) any { return unless(q.Lease, 0) }},
 	{"order", "order among equal priorities: `fifo` or key", setOrder, func(q *job.Queue) any { return orders[q.Order] }},
 	{"on_lost", "what follows when a machine is gone for good: `rerun` or hold", setOnLost, func(q *job.Queue) any { return lostPolicies[q.OnLost] }},
+	{"labels", "`KEY:VALUE` that workers must have for its jobs, from now on; may be repeated; '' is none", setLabels(func(q *job.Queue) *job.Labels { return &q.Labels }), func(q *job.Queue) any { return labelList(q.Labels) }},
+	{"prefer", "`KEY:VALUE` that workers should have for its jobs, from now on; may be repeated; '' is none", setLabels(func(q *job.Queue) *job.Labels { return &q.Prefer }), func(q *job.Queue) any { return labelList(q.Prefer) }},
 	{"keep_finished", "keep the newest `N` of its complete jobs; all is all of them", setKeep, getKeep},
 	{"keep_finished_for", "keep complete jobs for `TIME`, e.g. 30d; 0 is for ever", setKeepFor, func(q *job.Queue) any { return unless(q.KeepFinishedFor, 0) }},
 	{"account", "the `ACCOUNT` that pays for its jobs that name none; none is no account of its own", setQueueAccount, func(q *job.Queue) any { return unless(q.Account, "") }},
@@ -90,6 +100,16 @@ func getBackoff(q *job.Queue) any {
 	}
 	return q.Backoff.Base
 }
+
+func setLabels(at func(*job.Queue) *job.Labels) func(*job.Queue, string) error {
+	return func(q *job.Queue, text string) error {
+		*at(q) = job.Labels(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })).Sorted()
+		return nil // the queue's own check says what is wrong
+	}
+}
+
+// labelList are labels as a list, also when there are none.
+func labelList(l job.Labels) []string { return append([]string{}, l...) }
 
 func setKeep(q *job.Queue, text string) error {
 	if text == "all" {

@@ -12,7 +12,7 @@ func (s *selection) sayNone(ctx context.Context, l *link) error {
 	if !s.app.table() {
 		return nil
 	}
-	s.app.say("No jobs are so.")
+	s.app.say("No job matches.")
 	return s.sayUnknown(ctx, l)
 }
 

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,23 +29,28 @@ func workerCmd(a *app) *cobra.Command {
 var workerColumns = []output.Column{
 	{Name: "worker", Stretch: true}, {Name: "state"}, {Name: "held", Right: true}, {Name: "capacity", Stretch: true}, {Name: "free", Stretch: true},
 	{Name: "heard", Right: true}, {Name: "version"}, {Name: "host", Detail: true}, {Name: "pid", Detail: true}, {Name: "labels", Detail: true},
-	{Name: "dir", Detail: true}, {Name: "agent", Detail: true}, {Name: "until", Detail: true},
+	{Name: "dir", Detail: true}, {Name: "agent", Detail: true}, {Name: "until", Detail: true}, {Name: "parent", Detail: true},
+}
+
+func workerState(w *client.WorkerInfo) output.State {
+	switch {
+	case w.Left:
+		return "gone"
+	case !w.Alive:
+		return "silent"
+	case w.Draining:
+		return "draining"
+	}
+	return "ready"
 }
 
 func (a *app) workerRow(list *output.Listing, w *client.WorkerInfo) error {
-	state := "ready"
-	switch {
-	case !w.Alive:
-		state = "silent"
-	case w.Draining:
-		state = "draining"
-	}
 	heard := any(w.Heard)
 	if a.table() && !w.Heard.IsZero() {
 		heard = output.Short(a.now().Sub(w.Heard).Truncate(time.Second)) + " ago"
 	}
-	return list.Row(w.Name, output.State(state), w.Held, w.Capacity, w.Free, heard, w.Version,
-		w.Host, w.Pid, []string(w.Labels), w.Dir, w.Agent, w.Until)
+	return list.Row(w.Name, workerState(w), w.Held, w.Capacity, w.Free, heard, w.Version,
+		w.Host, w.Pid, []string(w.Labels), w.Dir, w.Agent, w.Until, w.Parent)
 }
 
 func workerListCmd(a *app) *cobra.Command {
@@ -88,23 +96,49 @@ func workerShowCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if a.table() {
+				return a.showWorker(ctx, l, w)
+			}
 			list, err := a.listing(workerColumns...)
 			if err != nil {
 				return err
 			}
-			if err := a.workerRow(list, w); err != nil {
-				return err
-			}
-			if err := list.Close(); err != nil || !a.table() {
-				return err
-			}
-			a.say("")
-			s := status{selection: &selection{app: a, filter: client.Filter{Worker: args[0], States: []string{"held"}}}}
-			return s.showList(ctx, l)
+			return errors.Join(a.workerRow(list, w), list.Close())
 		}),
 	}
 	a.formatFlag(cmd, "")
 	return cmd
+}
+
+// showWorker shows a person what a worker says of itself, and what it has.
+func (a *app) showWorker(ctx context.Context, l *link, w *client.WorkerInfo) error {
+	p := page{a}
+	p.line("worker", output.Clean(w.Name))
+	kind := "pulls jobs"
+	if w.Agent {
+		kind = "agent"
+	}
+	p.line("kind", kind)
+	p.line("state", p.out.Paint(output.StateColour(workerState(w)), string(workerState(w))))
+	if !w.Heard.IsZero() {
+		p.line("heard", output.Short(a.now().Sub(w.Heard))+" ago")
+	}
+	p.line("host", output.Clean(w.Host))
+	p.line("parent", output.Clean(w.Parent))
+	p.line("mode", output.Clean(w.Mode))
+	p.line("labels", output.Clean(strings.Join(w.Labels, " ")))
+	p.line("capacity", output.Human(w.Capacity))
+	p.line("free", output.Human(w.Free))
+	p.line("until", output.Human(w.Until))
+	p.line("directory", output.Clean(w.Dir))
+	p.line("version", output.Clean(w.Version))
+	fmt.Fprintln(a.out)
+	if w.Held == 0 {
+		a.say("It has no jobs.")
+		return nil
+	}
+	s := status{selection: &selection{app: a, filter: client.Filter{Worker: w.Name, States: []string{"held"}}}}
+	return s.showList(ctx, l)
 }
 
 func workerDrainCmd(a *app) *cobra.Command {

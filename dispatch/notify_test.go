@@ -208,6 +208,13 @@ func TestFoundRunning(t *testing.T) {
 	w.wantOn("r1", "gone")
 	w.wantWorker("w1", true)
 
+	// So does later news of what that worker runs.
+	w = matched(t, 5, 3)
+	w.request("r2", "", "", "", 1)
+	w.running("r2", "w1", 4)
+	w.wantOn("r1", "w1")
+	w.wantOn("r2", "gone")
+
 	// A worker that nobody has heard of, and one that seemed to run another.
 	w = newWorld(t, Config{})
 	w.request("r1", "", "", "", 1)

@@ -41,25 +41,28 @@ func TestAgainstModel(t *testing.T) {
 		w := &twin{p: p, m: newModel(someAccounts...), st: stored{}, latest: 1000}
 		w.m.now, w.m.preempt = 1000, !calm
 		w.m.number = func(id WorkerID) uint32 { return uint32(w.p.Scheduler.workers[id].number) }
-		w.account(t)
-		w.idle(t)
+		for range 3 {
+			w.account(t)
+			w.idle(t)
+			w.waiting(t)
+		}
 		t.Repeat(map[string]func(*rapid.T){
-			"account":       w.account,
-			"reset":         w.reset,
-			"delete":        w.delete,
-			"waiting":       w.waiting,
-			"waiting too":   w.waiting,
-			"idle":          w.idle,
-			"running":       w.running,
-			"absent":        w.absent,
-			"error":         w.taskError,
-			"unassign":      w.unassign,
-			"time":          w.time,
-			"pass":          w.pass,
-			"assign":        w.assign,
-			"assign to one": w.assign,
-			"reread":        w.reread,
-			"":              w.check,
+			"account":     w.account,
+			"reset":       w.reset,
+			"delete":      w.delete,
+			"waiting":     w.waiting,
+			"idle":        w.idle,
+			"running":     w.running,
+			"absent":      w.absent,
+			"error":       w.taskError,
+			"unassign":    w.unassign,
+			"time":        w.time,
+			"pass":        w.pass,
+			"assign":      w.assign,
+			"assign too":  w.assign,
+			"running too": w.running,
+			"reread":      w.reread,
+			"":            w.check,
 		})
 	})
 }
@@ -78,11 +81,11 @@ func (w *twin) when(t *rapid.T) int {
 }
 
 func drawTask(t *rapid.T) RequestID {
-	return RequestID(rapid.StringMatching(`r[0-9]`).Draw(t, "task"))
+	return RequestID(rapid.StringMatching(`r[0-6]`).Draw(t, "task"))
 }
 
 func drawWorker(t *rapid.T) WorkerID {
-	return WorkerID(rapid.StringMatching(`w[0-5]`).Draw(t, "worker"))
+	return WorkerID(rapid.StringMatching(`w[0-3]`).Draw(t, "worker"))
 }
 
 func drawLabels(t *rapid.T, from ...string) (list Labels) {
@@ -120,7 +123,7 @@ func (w *twin) account(t *rapid.T) {
 	}
 	var b Balance
 	for p := range 3 {
-		b[p] = float64(rapid.SampledFrom([]int{-700, -5, 0, 1, 30, 700}).Draw(t, "balance"))
+		b[p] = float64(rapid.SampledFrom([]int{-700, 0, 1, 30, 700}).Draw(t, "balance"))
 	}
 	w.ok(t, w.p.Scheduler.AddAccount(name, a, b[:]))
 	w.m.accounts[name] = &modelAccount{AccountConfig: a, value: b}
@@ -152,6 +155,12 @@ func (w *twin) delete(t *rapid.T) {
 }
 
 func (w *twin) waiting(t *rapid.T) {
+	for range rapid.IntRange(1, 3).Draw(t, "tasks") {
+		w.waitingOne(t)
+	}
+}
+
+func (w *twin) waitingOne(t *rapid.T) {
 	when := w.when(t)
 	req := &TaskRequest{
 		ID: drawTask(t), AccountID: rapid.SampledFrom(someAccounts).Draw(t, "account"),
@@ -222,7 +231,7 @@ func (w *twin) unassign(t *rapid.T) {
 
 // later is a time for a pass: quota that is the same as at the last one preempts nobody.
 func (w *twin) later(t *rapid.T) int {
-	w.latest = max(w.latest, w.m.now) + rapid.SampledFrom([]int{1, 7, 100, 1000}).Draw(t, "seconds")
+	w.latest = max(w.latest, w.m.now) + rapid.SampledFrom([]int{1, 1, 2, 7, 30, 100, 700}).Draw(t, "seconds")
 	return w.latest
 }
 

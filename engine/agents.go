@@ -198,7 +198,7 @@ func (w *writer) place() {
 func (w *writer) moved(list []schedule.Move) {
 	for i := range list {
 		w.ledger.touch(list[i].Seq)
-		w.recordMove(&list[i])
+		w.noteMove(&list[i])
 	}
 }
 

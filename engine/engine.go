@@ -26,6 +26,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	open    map[string]*slot
+	figures map[string]*figures
 	stopped bool
 	// listening is set once callers can reach the server; until then silence
 	// is nobody's fault and costs no lease.
@@ -48,7 +49,7 @@ func New(ctx context.Context, cfg Config, st store.Store) (*Engine, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, store: st, log: cfg.Logger, open: map[string]*slot{}}
+	e := &Engine{cfg: cfg, store: st, log: cfg.Logger, open: map[string]*slot{}, figures: map[string]*figures{}}
 	names, err := st.Namespaces(ctx)
 	if err != nil {
 		return nil, job.Wrap(err, "list namespaces", "")
@@ -146,6 +147,9 @@ func (e *Engine) DestroyNamespace(ctx context.Context, name string, force bool) 
 		return job.Errorf(job.Conflict, "destroy namespace %s: it has %s running; cancel that first, or force it", name, job.Plural(held, "job"))
 	}
 	e.unload(name, ns, time.Time{})
+	e.mu.Lock()
+	delete(e.figures, name)
+	e.mu.Unlock()
 	return job.Wrap(e.store.Destroy(ctx, name), "destroy namespace", name)
 }
 

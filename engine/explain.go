@@ -166,6 +166,7 @@ func (w *writer) explainReady(e *explaining, l *job.Live) {
 	case schedule.CauseNext, schedule.CauseUnknown:
 	default:
 		e.add(x.Cause.String(), x.Start, "%s", x)
+		w.explainLabels(e, l, x.Cause)
 	}
 	if l.Reason == job.ReasonPreempted {
 		e.after = fmt.Sprintf("It was preempted as attempt %d, and waits at its old place again, at no cost in retries.", l.Number)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -121,4 +122,54 @@ func TestLabelsOfQueue(t *testing.T) {
 	if err := b.ns.SetQueue(b.ctx, job.Queue{Name: "q", Labels: job.Labels{"gpu"}}); !job.IsKind(err, job.Invalid) {
 		t.Errorf("a bad label of a queue: %v", err)
 	}
+}
+
+// TestExplainLabels: who asks why a job waits is told which agents come closest.
+func TestExplainLabels(t *testing.T) {
+	b := setup(t, Config{})
+	attach := func(name string, labels ...string) {
+		t.Helper()
+		_, err := b.ns.Attach(b.ctx, AttachRequest{Worker: job.Worker{
+			Name: name, Machine: "m-" + name, Boot: "b", Dir: "d", Labels: labels, Capacity: job.Resources{job.CPU: 1000},
+		}})
+		try(t, err)
+	}
+	asks := func(key string, labels ...string) JobID {
+		t.Helper()
+		j := &job.Job{Key: job.Key(key), Command: &job.Command{Line: "true", Dir: "/"}, Labels: labels}
+		b.add(t, j)
+		return JobID{Queue: "default", Key: j.Key}
+	}
+	says := func(id JobID, want ...string) {
+		t.Helper()
+		e, err := b.ns.Explain(b.ctx, id)
+		try(t, err)
+		var texts []string
+		for _, o := range e.Obstacles {
+			text, _, _ := strings.Cut(o.Text, ";") // how many are ahead
+			texts = append(texts, text)
+		}
+		if e.State != job.Ready || !slices.Equal(texts, want) {
+			t.Errorf("%s, %v: %q, want %q", id.Key, e.State, texts, want)
+		}
+	}
+	attach("n1", "os:linux", "gpu:v100", "gpu:t4")
+	attach("n2", "os:linux", "disk:ssd")
+	const together = "no agent has all the labels it asks for together"
+	says(asks("one", "gpu:a100"), "no agent has the label gpu:a100", "agent n1 lacks gpu:a100 (has gpu:v100, gpu:t4)")
+	says(asks("nothing", "site:x"), "no agent has the label site:x")
+	both := asks("both", "gpu:v100", "disk:ssd")
+	says(both, together, "agent n1 lacks disk:ssd", "agent n2 lacks gpu:v100")
+	attach("n3", "gpu:v100", "disk:hdd")
+	says(both, together, "agent n3 lacks disk:ssd (has disk:hdd)")
+	try(t, b.ns.DrainWorker(b.ctx, "n2", true))
+	says(asks("drained", "os:linux", "disk:ssd"), "no agent has the label disk:ssd", "agent n2 has all its labels, but is draining")
+	for i := range 5 {
+		attach(fmt.Sprint("m", i), "gpu:v100", "disk:hdd")
+	}
+	says(both, "no agent has the label disk:ssd", "agent m0 lacks disk:ssd (has disk:hdd)",
+		"agent m1 lacks disk:ssd (has disk:hdd)", "agent m2 lacks disk:ssd (has disk:hdd)", "3 more agents as close")
+	pulled := labelled("pulled", "gpu:a100")
+	b.add(t, pulled)
+	says(JobID{Queue: "q", Key: "pulled"}, "it waits for a worker to ask for it", "that worker must have gpu:a100")
 }

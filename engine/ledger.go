@@ -80,7 +80,6 @@ func (w *writer) takeLedger() (accounts []job.AccountRow, charges []job.ChargeRo
 		accounts = append(accounts, job.AccountRow{Account: *l.accounts[a.Name], Balance: job.Quota(a.Balance), At: a.At})
 	}
 	w.endClaims()
-	w.recordEnds()
 	for _, seq := range slices.Sorted(maps.Keys(l.dirty)) {
 		if row, ok := w.chargeRow(seq); ok {
 			charges = append(charges, row)

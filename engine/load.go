@@ -26,7 +26,7 @@ func (e *Engine) load(ctx context.Context, name string) (*Namespace, error) {
 		stopped: make(chan struct{}),
 	}
 	n.touch()
-	w := &writer{ns: n, cfg: &n.cfg, log: e.log}
+	w := &writer{ns: n, cfg: &n.cfg, log: e.log, figures: e.figuresOf(name)}
 	if err := w.load(ctx); err != nil {
 		_ = st.Close()
 		return nil, job.Wrap(err, "load namespace", name)

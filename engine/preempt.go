@@ -20,7 +20,6 @@ type claim struct {
 func (w *writer) preempt(list []schedule.Preemption) {
 	for i := range list {
 		p := &list[i]
-		w.recordPreemption(p)
 		if err := w.state.Preempt(p.Victim); err != nil {
 			w.log.Error("a job that was chosen as a victim cannot be preempted", "namespace", w.ns.name, "job", p.Victim, "err", err)
 			w.sched.GiveBack(p.Seq)
@@ -28,6 +27,7 @@ func (w *writer) preempt(list []schedule.Preemption) {
 		}
 		w.ledger.claim(p.Seq, claim{victim: p.Victim, worker: p.Worker, price: p.Cost})
 		w.ledger.touch(p.Victim)
+		w.chosen(p)
 	}
 	w.feed()
 }

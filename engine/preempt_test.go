@@ -121,12 +121,12 @@ func TestPreempt(t *testing.T) {
 		}
 		poor0, rich0 := taskText(b.line(t, "poor", 0).Live.Digest), taskText(b.line(t, "rich", 0).Live.Digest)
 		b.wantTold(t, poor0,
-			"assigned poor w priority=1",
+			"assigned poor w account_balance=0 1000 0 0 0 priority=1",
 			"preempted poor w cost=0 30 0 0 0 preempting_account=rich preempting_priority=0 preempting_task="+rich0+" priority=1",
-			"assigned poor w priority=1", "completed poor w reason=complete")
+			"assigned poor w account_balance=0 1000 0 0 0 priority=1", "completed poor w cost=0 0 0 0 0 priority=1 reason=complete")
 		b.wantTold(t, rich0,
-			"assigned rich w preempted_task="+poor0+" preempting=true preemption_cost=0 30 0 0 0 priority=0",
-			"completed rich w reason=complete")
+			"assigned rich w account_balance=490 -30 0 0 0 preempted_task="+poor0+" preempting=true preemption_cost=0 30 0 0 0 priority=0",
+			"completed rich w cost=20 30 0 0 0 priority=0 reason=complete")
 	})
 }
 

@@ -198,7 +198,7 @@ func (w *writer) grant(placed []schedule.Placement, lease time.Duration) (grants
 	for _, p := range placed {
 		if g, ok := w.state.Grant(p.Seq, p.Worker, lease, p.Prefetched); ok {
 			grants = append(grants, g)
-			w.recordGrant(&p)
+			w.assigned(&p)
 			continue
 		}
 		l, ok := w.state.BySeq(p.Seq)

@@ -34,6 +34,7 @@ type writer struct {
 	waiters  waiters
 	pruning  pruning
 	trims    [job.EventLogs]trimming
+	figures  *figures
 	sizes    sizeCheck
 	// freed is closed, and another made, when locks were released.
 	freed chan struct{}
@@ -48,6 +49,10 @@ type writer struct {
 	// documents and records (entries of the log) to be stored.
 	documents []job.Document
 	records   []job.EventRow
+	// releases are runs of accounts that ended.
+	releases map[job.Seq][]release
+	// noted is how many attempts that ended in this turn were noted.
+	noted int
 	// trimBefore are the numbers before which entries of the logs are deleted.
 	trimBefore [job.EventLogs]uint64
 	began      time.Duration
@@ -151,6 +156,7 @@ func (w *writer) turn() {
 		w.apply(normal)
 	}
 	w.refile()
+	w.ended()
 	w.serveWaiters()
 	w.place()
 	w.checkSizes(now)
@@ -252,10 +258,13 @@ func (w *writer) full(did int) bool {
 // commit hands the turn over to the committer.
 func (w *writer) commit() {
 	locks := w.takeLocks()
+	w.ended()
+	w.noted = 0
 	e := entry{done: w.done, leaving: w.leaving, counts: w.state.Counts()}
 	if events := w.state.Events(); len(events) > 0 {
 		e.events = append([]queue.Event(nil), events...)
 	}
+	w.figures.count(e.events)
 	w.done, w.leaving, w.bytes, w.fresh = nil, nil, 0, false
 	accounts, charges := w.takeLedger()
 	changes := w.state.Take()
@@ -270,6 +279,7 @@ func (w *writer) commit() {
 			c = failedCommit{err}
 		}
 		e.commit = c
+		w.figures.batches.Observe(float64(len(e.done)))
 	}
 	if e.commit == nil && len(e.done) == 0 && len(e.leaving) == 0 {
 		return
@@ -328,7 +338,8 @@ func (w *writer) abandon() {
 		done(job.ErrUnknownOutcome)
 	}
 	w.done, w.leaving, w.bytes, w.blobs, w.documents, w.records = nil, nil, 0, nil, nil, nil
-	w.trimBefore = [job.EventLogs]uint64{}
+	w.trimBefore, w.releases, w.noted = [job.EventLogs]uint64{}, nil, 0
+	w.figures.failed++
 	w.out.close()
 	w.ns.events().close(job.ErrUnknownOutcome)
 	for _, s := range w.sessions {
@@ -421,6 +432,7 @@ func (w *writer) feedOne(f *queue.Feed) {
 		})
 		w.ledger.touch(f.Seq)
 	case queue.FeedRelease:
+		w.released(f)
 		w.sched.Release(f.Seq)
 		w.ledger.touch(f.Seq)
 	case queue.FeedSetWorker:

@@ -92,6 +92,9 @@ func (a *Account) Validate() error {
 		if err := CheckName("label limit", key); err != nil {
 			return bad("%w", err)
 		}
+		if LabelKey(key) != key {
+			return bad("label limit for %q; name the key alone, which is what is before the first colon: %q", key, LabelKey(key))
+		}
 	}
 	return nil
 }

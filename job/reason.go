@@ -83,6 +83,10 @@ func ParseReason(word string) (Reason, error) {
 	return 0, Errorf(Invalid, "unknown failure reason %q", word)
 }
 
+// Innocent reports whether the command was stopped for others' sake: it did not
+// fail, costs no retry, and runs again.
+func (r Reason) Innocent() bool { return r == ReasonSignal || r == ReasonPreempted }
+
 // Final reports whether a failure for this reason is buried at once: trying
 // again cannot help.
 func (r Reason) Final() bool {

@@ -147,7 +147,7 @@ func (s *State) judgeUnstarted(r *rec, e *End) verdict {
 		v.to, v.outcome = job.Buried, job.OutcomeBuried
 	case e.Delay != nil:
 		v.delay = *e.Delay
-	case why != job.ReasonNone && !innocent(why) && !unit:
+	case why != job.ReasonNone && !why.Innocent() && !unit:
 		v.delay = s.backoff(r, 0)
 	}
 	return v
@@ -159,7 +159,7 @@ func (s *State) judgeFailure(r *rec, t *try, e *End) verdict {
 	if e.Delay != nil {
 		v.delay = *e.Delay
 	}
-	if innocent(e.Result.Reason) || s.unit(r) {
+	if e.Result.Reason.Innocent() || s.unit(r) {
 		return v
 	}
 	t.failures++
@@ -170,9 +170,6 @@ func (s *State) judgeFailure(r *rec, t *try, e *End) verdict {
 	}
 	return v
 }
-
-// innocent reasons are not the job's own failure.
-func innocent(r job.Reason) bool { return r == job.ReasonSignal || r == job.ReasonPreempted }
 
 // tooLong: the job said that it is not worth another try after such a run.
 func (s *State) tooLong(r *rec, t *try, e *End) bool {

@@ -79,7 +79,9 @@ type shapeRow struct {
 	kind  *kindRow
 	refs  int // live jobs
 	idle  bool
-	payer string // as the scheduler was told last
+	// labels are those it asks for or prefers, as far as they are counted.
+	labels []*labelRow
+	payer  string // as the scheduler was told last
 }
 
 // group is the slot of a group, made when new; the empty name is slot 0.
@@ -164,6 +166,7 @@ func (s *State) newShape(sh job.Shape, q *queueRow, k *kindRow) uint32 {
 	row := &shapeRow{ShapeRow: job.ShapeRow{ID: s.meta.NextShape, Shape: sh}, key: string(s.shapeKey), queue: q, kind: k}
 	s.meta.NextShape++
 	k.refs++
+	s.addLabels(row)
 	slot := s.shapes.put(row.ID, row.key, row)
 	s.turn.shapes = append(s.turn.shapes, row.ShapeRow)
 	s.feedShape(row)
@@ -198,6 +201,7 @@ func (s *State) dropIdle(keep int) {
 
 func (s *State) dropShape(row *shapeRow) {
 	s.shapes.remove(row.ID, row.key)
+	s.dropLabels(row)
 	s.turn.shapes = append(s.turn.shapes, job.ShapeRow{ID: row.ID, Gone: true})
 	s.feed(Feed{Op: FeedDropShape, Shape: row.ID, Queue: row.queue.ID})
 	k := row.kind

@@ -34,6 +34,7 @@ func (s *State) LoadShape(r job.ShapeRow) {
 	}
 	row := &shapeRow{ShapeRow: r, key: string(appendShape(nil, &r.Shape, nil)), queue: q, kind: k}
 	k.refs++
+	s.addLabels(row)
 	s.shapes.put(r.ID, row.key, row)
 }
 

@@ -74,8 +74,9 @@ type State struct {
 	queueNames names
 	groupNames names
 	workNames  names
-	active     names       // of workers that announced themselves lately
-	children   families    // names of workers by their parents
+	active     names    // of workers that announced themselves lately
+	children   families // names of workers by their parents
+	labels     map[string]*labelRow
 	continuous []*queueRow // in the order of their numbers
 	keeping    []*queueRow // those that do not keep all complete jobs
 	idle       []uint32    // shapes without jobs, oldest first
@@ -112,7 +113,7 @@ func New(cfg Config) *State {
 	s.kinds = newRows[job.KindID](&kindRow{})
 	s.shapes = newRows[job.ShapeID](&shapeRow{})
 	s.workers = newRows[job.WorkerID](&worker{})
-	s.children = families{}
+	s.children, s.labels = families{}, map[string]*labelRow{}
 	s.timers.moved = func(try uint32, place int32) { s.tries.at(try).timer = place }
 	s.ends.moved = func(try uint32, place int32) { s.tries.at(try).end = place }
 	s.wakeups.moved = func(w uint32, place int32) { s.workers.rows[w].timer = place }

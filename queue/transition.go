@@ -35,10 +35,11 @@ const (
 	CauseLeaseEnd
 	CauseSuperseded
 	CauseRescue
-	numCauses int = iota
+	// NumCauses is how many there are.
+	NumCauses int = iota
 )
 
-var causes = [numCauses]struct{ word, who string }{
+var causes = [NumCauses]struct{ word, who string }{
 	CauseAdd:        {"add", "person"},
 	CauseReplace:    {"add, replacing", "person"},
 	CauseRerun:      {"add, running again", "person"},
@@ -136,7 +137,7 @@ var transitions = []transition{
 func states(s ...job.State) []job.State { return s }
 
 // allowed is the table by cause and from, as a set of to.
-var allowed = func() (a [numCauses][job.NumStates]uint16) {
+var allowed = func() (a [NumCauses][job.NumStates]uint16) {
 	for _, t := range transitions {
 		for _, from := range t.from {
 			a[t.cause][from] |= 1 << t.to
@@ -186,7 +187,11 @@ func (s *State) move(slot uint32, r *rec, to job.State, c Cause) {
 func (s *State) count(r *rec, n int64) {
 	s.counts[r.state] += n
 	s.groups.rows[r.group].counts[r.state] += n
-	q := s.shapes.rows[r.shape].queue
+	sh := s.shapes.rows[r.shape]
+	for _, l := range sh.labels {
+		l.counts[r.state] += n
+	}
+	q := sh.queue
 	q.counts[r.state] += n
 	s.file(q, r, n)
 }

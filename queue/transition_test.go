@@ -438,7 +438,7 @@ the same, it is complete.
 // TestTableIsWhole: every cause leads somewhere, and every live state can be left.
 func TestTableIsWhole(t *testing.T) {
 	all := edges()
-	for c := range Cause(numCauses) {
+	for c := range Cause(NumCauses) {
 		moves := c != CausePreempt && c != CauseWithdraw
 		if slices.ContainsFunc(all, func(e edge) bool { return e.cause == c }) != moves {
 			t.Errorf("cause %v: leads somewhere: %v", c, !moves)

@@ -132,6 +132,9 @@ func (s *State) Feed() []Feed {
 // Events are the changes since Begin; valid until the next Begin.
 func (s *State) Events() []Event { return s.turn.events }
 
+// Ended are the attempts that ended since Begin; valid until Take.
+func (s *State) Ended() []job.AttemptRow { return s.turn.attempts }
+
 // Orders are what workers must be told since Begin; valid until the next Begin.
 func (s *State) Orders() []Order { return s.turn.orders }
 

@@ -22,6 +22,14 @@ func (l Level) String() string {
 	return "at level " + strconv.Itoa(int(l))
 }
 
+// Word is the level's number, or "free", as programs know it.
+func (l Level) Word() string {
+	if l >= Free {
+		return "free"
+	}
+	return strconv.Itoa(int(l))
+}
+
 // Free is the level of what nobody pays for.
 const Free Level = Levels
 

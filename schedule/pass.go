@@ -205,7 +205,8 @@ func (s *Scheduler) served(sh *shape) {
 
 // choose finds the worker for the shape's first job: the one with the least free
 // that it fits into; if there is none, the least loaded one that may be given
-// jobs beyond what it has free.
+// jobs beyond what it has free, but only in the last sweep: to wait on a worker it
+// prefers is worse for a job than to run on another.
 func (s *Scheduler) choose(o *offer) (w *worker, prefetched bool) {
 	d, c := o.shape.demand, o.lane.class
 	need := d.from(s.now)
@@ -220,13 +221,19 @@ func (s *Scheduler) choose(o *offer) (w *worker, prefetched bool) {
 	if best != nil {
 		return best, false
 	}
-	if w := firstFit(&c.spare, rank{}, &need, d, fit{whole: true, not: full}); w != nil {
-		return w, true
-	}
-	if full == nil {
+	beyond := fit{whole: true, not: full}
+	w = firstFit(&c.spare, rank{}, &need, d, beyond)
+	switch {
+	case w == nil && full == nil:
 		c.refuse(d)
+	case w == nil || !o.last():
+		return nil, false
+	case len(o.shape.offers) > 1:
+		if better := firstFit(&o.shape.offers[0].lane.class.spare, rank{}, &need, d, beyond); better != nil {
+			w = better
+		}
 	}
-	return nil, false
+	return w, w != nil
 }
 
 // chooseReserved finds the best worker among those with a reservation that does

@@ -1,5 +1,7 @@
 package schedule
 
+import "github.com/muster-queue/muster/job"
+
 // Use is what an account has running, and waiting.
 type Use struct {
 	// Runs and Workers are what it pays for by level, and last what runs for free:
@@ -26,4 +28,13 @@ func (s *Scheduler) Use(name string) Use {
 	}
 	u.Ready = a.ready
 	return u
+}
+
+// Balance is what an account has now; nothing if there is none of that name.
+func (s *Scheduler) Balance(name string, now job.Time) Balance {
+	s.Advance(now)
+	if a := s.accounts[name]; a != nil && a.known {
+		return a.balance(s.now)
+	}
+	return Balance{}
 }

@@ -29,6 +29,9 @@ type Config struct {
 	Runtime string
 	// Queues restricts it to these; empty: all of its runtime and tasks.
 	Queues []string
+	// Labels, "key:value", are what it has: it gets jobs whose labels are all among
+	// them.
+	Labels job.Labels
 	// Memory, if positive, leaves out queues that need more, in bytes: the "min_gb" of
 	// their definition.
 	Memory int64
@@ -77,6 +80,9 @@ func (c *Config) complete() error {
 	if err := job.CheckName("worker", c.Name); err != nil {
 		return err
 	}
+	if err := c.Labels.Validate("worker " + c.Name + ": labels"); err != nil {
+		return err
+	}
 	if c.Lease != 0 && (c.Lease < job.MinLease || c.Lease > job.MaxLease) {
 		return job.Errorf(job.Invalid, "worker %s: a lease of %v; it must be between %v and %v", c.Name, c.Lease, job.MinLease, job.MaxLease)
 	}
@@ -122,7 +128,7 @@ func (c *Config) margin(lease time.Duration) time.Duration {
 func (w *Worker) about(now time.Time) *job.Worker {
 	host, _ := os.Hostname()
 	return &job.Worker{
-		Name: w.cfg.Name, Parent: w.cfg.Parent, Mode: w.cfg.Mode, Host: host, Pid: os.Getpid(), Data: w.cfg.Data,
+		Name: w.cfg.Name, Parent: w.cfg.Parent, Mode: w.cfg.Mode, Host: host, Pid: os.Getpid(), Labels: w.cfg.Labels, Data: w.cfg.Data,
 		Expires: now.Add(heartbeatsBorne * w.cfg.Heartbeat),
 	}
 }

@@ -322,15 +322,15 @@ func TestSeveralAtOnce(t *testing.T) {
 }
 
 func TestTheServerSeesTheWorker(t *testing.T) {
-	s := newSite(t, worker.Config{Name: "w", Parent: "p", Mode: "busy"})
-	s.queue(job.Queue{Name: "q"})
+	s := newSite(t, worker.Config{Name: "w", Parent: "p", Mode: "busy", Labels: job.Labels{"site:moon"}})
+	s.queue(job.Queue{Name: "q", Labels: job.Labels{"site:moon"}}) // nobody else may have its jobs
 	s.add("q", "a")
 	s.w.Handle("q", func(ctx context.Context, a *worker.Attempt) error {
 		info, err := s.ns.WorkerInfo(ctx, s.w.Name())
 		if err != nil {
 			return err
 		}
-		if !info.Alive || info.Parent != "p" || info.Mode != "busy" || info.Held != 1 {
+		if !info.Alive || info.Parent != "p" || info.Mode != "busy" || info.Held != 1 || len(info.Labels) != 1 {
 			return fmt.Errorf("the server knows %+v", info)
 		}
 		if err := a.Encode("half of it"); err != nil {

@@ -25,7 +25,8 @@ func (x *attempt) behave() (keep bool) {
 	if x.result.Reason != job.ReasonNone {
 		list, when = c.OnFailure, "on failure"
 	}
-	keep = true
+	// What a command left that runs again, in a new directory, is of use to nobody.
+	keep = !x.result.Reason.Innocent()
 	days := 0
 	for _, b := range list {
 		x.behaviour(when, b)

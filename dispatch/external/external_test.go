@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ import (
 // world is a scheduler over a store that outlives it, and a clock.
 type world struct {
 	t      testing.TB
-	store  store.Store
+	store  *brittle
 	engine *engine.Engine
 	*Scheduler
 	cfg Config
@@ -28,10 +29,33 @@ type world struct {
 	now time.Time
 }
 
+// brittle is a store whose commits fail when they are told to.
+type brittle struct {
+	store.Store
+	fail atomic.Bool
+}
+
+func (b *brittle) Open(ctx context.Context, name string) (store.Namespace, error) {
+	ns, err := b.Store.Open(ctx, name)
+	return &brittleNamespace{ns, b}, err
+}
+
+type brittleNamespace struct {
+	store.Namespace
+	b *brittle
+}
+
+func (n *brittleNamespace) Commit(c *job.Changes) (store.Commit, error) {
+	if n.b.fail.Load() && len(c.Documents) > 0 {
+		return nil, job.Errorf(job.Unavailable, "the disk is on fire")
+	}
+	return n.Namespace.Commit(c)
+}
+
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 func newWorld(t testing.TB, cfg Config) *world {
-	w := &world{t: t, store: memory.New(), cfg: cfg, now: noon}
+	w := &world{t: t, store: &brittle{Store: memory.New()}, cfg: cfg, now: noon}
 	w.start()
 	t.Cleanup(func() { w.stop() })
 	return w

@@ -111,7 +111,10 @@ func (n *News) waits(now time.Time) (update, error) {
 		if err := t.room(r.RequestID); err != nil {
 			return err
 		}
-		return t.state.Reconciler.NotifyTaskWaiting(t.ctx, t.state.Scheduler, events, r)
+		if err := t.state.Reconciler.NotifyTaskWaiting(t.ctx, t.state.Scheduler, events, r); err != nil {
+			return t.mistaken(r.RequestID, err)
+		}
+		return nil
 	}, nil
 }
 

@@ -114,25 +114,11 @@ func noPool(name string) error {
 // assign serves all idle workers of the batch by one pass, at the latest of
 // their times.
 func (t *turn) assign() {
-	var all []*dispatch.IdleWorker
-	var at time.Time
-	ops := t.ops[:0:0]
-	for _, o := range t.ops {
-		if o.phase != assign || t.failed[o] != nil {
-			continue
-		}
-		ops, all = append(ops, o), append(all, o.idle...)
-		if o.at.After(at) {
-			at = o.at
-		}
-	}
-	if len(ops) == 0 || t.state == nil {
-		for _, o := range ops {
-			t.failed[o] = noPool(t.id.name)
-		}
+	ops, all, at := t.asking()
+	if len(ops) == 0 {
 		return
 	}
-	byWorker := map[dispatch.WorkerID]dispatch.Assignment{}
+	byWorker := make(map[dispatch.WorkerID]dispatch.Assignment, len(all))
 	for _, a := range t.state.Reconciler.AssignTasks(t.ctx, t.state.Scheduler, at, &t.state.events, all...) {
 		byWorker[a.WorkerID] = a
 	}
@@ -143,4 +129,40 @@ func (t *turn) assign() {
 			}
 		}
 	}
+}
+
+// asking are the operations of idle workers, all of their workers, and the latest
+// time.
+func (t *turn) asking() (ops []*op, all []*dispatch.IdleWorker, at time.Time) {
+	for _, o := range t.ops {
+		if o.phase != assign || t.failed[o] != nil {
+			continue
+		}
+		if err := t.admit(o.idle, len(all)); err != nil {
+			t.failed[o] = err
+			continue
+		}
+		ops, all = append(ops, o), append(all, o.idle...)
+		if o.at.After(at) {
+			at = o.at
+		}
+	}
+	return ops, all, at
+}
+
+// admit refuses idle workers that are new to a pool that is full, or about to be.
+func (t *turn) admit(idle []*dispatch.IdleWorker, admitted int) error {
+	if t.state == nil {
+		return noPool(t.id.name)
+	}
+	s := t.state.Scheduler
+	if s.IdleWorkers()+s.RunningRequests()+admitted+len(idle) <= t.scheduler.cfg.MaxWorkers {
+		return nil
+	}
+	for _, w := range idle {
+		if _, known := s.GetWorker(w.ID); !known {
+			return job.Errorf(job.Exhausted, "the pool has %d workers, or nearly, which is all it may; new ones are taken when some are forgotten", t.scheduler.cfg.MaxWorkers)
+		}
+	}
+	return nil
 }

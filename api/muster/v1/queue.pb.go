@@ -65,8 +65,12 @@ type Queue struct {
 	// that ended at most so long ago (absent: of any age).
 	KeepFinished    *int64               `protobuf:"varint,22,opt,name=keep_finished,json=keepFinished,proto3,oneof" json:"keep_finished,omitempty"`
 	KeepFinishedFor *durationpb.Duration `protobuf:"bytes,23,opt,name=keep_finished_for,json=keepFinishedFor,proto3" json:"keep_finished_for,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Labels "key:value" that are added to those of its jobs, from when they are
+	// added or changed on: a worker must have, or should have them.
+	Labels        []string `protobuf:"bytes,24,rep,name=labels,proto3" json:"labels,omitempty"`
+	Prefer        []string `protobuf:"bytes,25,rep,name=prefer,proto3" json:"prefer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Queue) Reset() {
@@ -256,6 +260,20 @@ func (x *Queue) GetKeepFinished() int64 {
 func (x *Queue) GetKeepFinishedFor() *durationpb.Duration {
 	if x != nil {
 		return x.KeepFinishedFor
+	}
+	return nil
+}
+
+func (x *Queue) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Queue) GetPrefer() []string {
+	if x != nil {
+		return x.Prefer
 	}
 	return nil
 }
@@ -724,7 +742,7 @@ var File_muster_v1_queue_proto protoreflect.FileDescriptor
 
 const file_muster_v1_queue_proto_rawDesc = "" +
 	"\n" +
-	"\x15muster/v1/queue.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13muster/v1/job.proto\"\xc1\x06\n" +
+	"\x15muster/v1/queue.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13muster/v1/job.proto\"\xf1\x06\n" +
 	"\x05Queue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
 	"\n" +
@@ -755,7 +773,9 @@ const file_muster_v1_queue_proto_rawDesc = "" +
 	"min_memory\x18\x14 \x01(\x03R\tminMemory\x12*\n" +
 	"\x11can_be_continuous\x18\x15 \x01(\bR\x0fcanBeContinuous\x12(\n" +
 	"\rkeep_finished\x18\x16 \x01(\x03H\x02R\fkeepFinished\x88\x01\x01\x12E\n" +
-	"\x11keep_finished_for\x18\x17 \x01(\v2\x19.google.protobuf.DurationR\x0fkeepFinishedForB\n" +
+	"\x11keep_finished_for\x18\x17 \x01(\v2\x19.google.protobuf.DurationR\x0fkeepFinishedFor\x12\x16\n" +
+	"\x06labels\x18\x18 \x03(\tR\x06labels\x12\x16\n" +
+	"\x06prefer\x18\x19 \x03(\tR\x06preferB\n" +
 	"\n" +
 	"\b_retriesB\t\n" +
 	"\a_lossesB\x10\n" +
