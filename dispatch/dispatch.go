@@ -26,6 +26,9 @@ import (
 	"github.com/muster-queue/muster/schedule"
 )
 
+//go:generate go tool -modfile=../tools/go.mod buf lint
+//go:generate go tool -modfile=../tools/go.mod buf generate
+
 // Names that the outside gives: at most job.MaxName bytes of UTF-8 without control
 // characters.
 type (

@@ -172,6 +172,9 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// nowhere is no time.
+func nowhere() *timestamppb.Timestamp { return &timestamppb.Timestamp{Nanos: -1} }
+
 func run(p *dispatchpb.Pool) *dispatchpb.TaskRun { return p.Scheduler.State.Workers["w1"].RunningTask }
 
 // FuzzDecode: no bytes make a decoder panic, and what it takes it gives back the same.
