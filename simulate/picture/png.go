@@ -24,11 +24,13 @@ type raster struct {
 	to    *image.RGBA
 	rast  *vec.Rasterizer
 	faces map[float64]font.Face
+	// shapes are what is painted next, in dots.
+	shapes [][]point
 }
 
 func newRaster(width, height float64) (*raster, error) {
 	w, h := int(math.Ceil(width*density)), int(math.Ceil(height*density))
-	r := &raster{to: image.NewRGBA(image.Rect(0, 0, w, h)), rast: vec.NewRasterizer(w, h), faces: map[float64]font.Face{}}
+	r := &raster{to: image.NewRGBA(image.Rect(0, 0, w, h)), rast: vec.NewRasterizer(0, 0), faces: map[float64]font.Face{}}
 	_, err := faceOf(1) // later ones have the same font
 	return r, err
 }
@@ -56,23 +58,46 @@ func (r *raster) outline(points []point) {
 		q := points[(i+1)%len(points)]
 		area += p.x*q.y - q.x*p.y
 	}
-	at := func(i int) (float32, float32) {
+	dots := make([]point, len(points))
+	for i, p := range points {
 		if area < 0 {
 			i = len(points) - 1 - i
 		}
-		return float32(points[i].x * density), float32(points[i].y * density)
+		dots[i] = point{p.x * density, p.y * density}
 	}
-	r.rast.MoveTo(at(0))
-	for i := 1; i < len(points); i++ {
-		r.rast.LineTo(at(i))
-	}
-	r.rast.ClosePath()
+	r.shapes = append(r.shapes, dots)
 }
 
+// paint paints the shapes, within the rectangle around them only.
 func (r *raster) paint(c colour, opacity float64) {
+	bounds := around(r.shapes).Intersect(r.to.Bounds())
+	r.rast.Reset(bounds.Dx(), bounds.Dy())
+	for _, shape := range r.shapes {
+		for i, p := range shape {
+			x, y := float32(p.x-float64(bounds.Min.X)), float32(p.y-float64(bounds.Min.Y))
+			if i == 0 {
+				r.rast.MoveTo(x, y)
+			} else {
+				r.rast.LineTo(x, y)
+			}
+		}
+		r.rast.ClosePath()
+	}
+	r.shapes = r.shapes[:0]
 	r.rast.DrawOp = draw.Over
-	r.rast.Draw(r.to, r.to.Bounds(), image.NewUniform(c.rgba(opacity)), image.Point{})
-	r.rast.Reset(r.to.Bounds().Dx(), r.to.Bounds().Dy())
+	r.rast.Draw(r.to, bounds, image.NewUniform(c.rgba(opacity)), image.Point{})
+}
+
+// around is the least rectangle of whole dots around shapes.
+func around(shapes [][]point) image.Rectangle {
+	var all image.Rectangle
+	for _, shape := range shapes {
+		for _, p := range shape {
+			x, y := int(math.Floor(p.x)), int(math.Floor(p.y))
+			all = all.Union(image.Rect(x, y, x+1, y+1))
+		}
+	}
+	return all
 }
 
 func (r *raster) fill(points []point, c colour, opacity float64) {
