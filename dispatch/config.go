@@ -133,10 +133,7 @@ func (c *AccountConfig) clone() *AccountConfig {
 		return &AccountConfig{}
 	}
 	o := *c
-	o.PerLabelTaskLimits = nil
-	if len(c.PerLabelTaskLimits) > 0 {
-		o.PerLabelTaskLimits = maps.Clone(c.PerLabelTaskLimits)
-	}
+	o.PerLabelTaskLimits = maps.Clone(c.PerLabelTaskLimits)
 	return &o
 }
 

@@ -20,14 +20,7 @@ func (s *Scheduler) examine() {
 			continue
 		}
 		for sh := range p.shapes {
-			_, may := s.core.Standing(sh.id)
-			if p.config.MaxFanout == 0 { // it is the same for all
-				if may {
-					p.examined = this
-				}
-				break
-			}
-			if may {
+			if _, may := s.core.Standing(sh.id); may {
 				sh.examined = this
 			}
 		}

@@ -82,7 +82,7 @@ func newScheduler(cfg Config) *Scheduler {
 	cfg.Recheck = cmp.Or(cfg.Recheck, DefaultRecheck)
 	cfg.AccountConfigs = nil
 	core := schedule.New(schedule.Config{
-		MaxReservations: -1, NoPreemption: cfg.DisablePreemption, Recheck: cfg.Recheck, Shared: true,
+		MaxReservations: -1, NoPreemption: cfg.DisablePreemption, Recheck: cfg.Recheck, Shared: true, Stepwise: true,
 	})
 	return &Scheduler{
 		core: core, cfg: cfg, payers: map[AccountID]*payer{}, shapes: map[string]*shape{}, requests: map[RequestID]*request{},

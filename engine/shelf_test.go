@@ -14,6 +14,8 @@ type shelf struct {
 	mu   sync.Mutex
 	gate chan struct{} // when set, commits wait for it to be closed
 	fail error         // what the next commit fails with
+	// committed, when set, is called with every change that the store took.
+	committed func(*job.Changes)
 	// meanwhile, when set, is called before the next descriptions are read.
 	meanwhile func()
 }
@@ -42,6 +44,9 @@ func (n shelfNamespace) Commit(c *job.Changes) (store.Commit, error) {
 		return shelfCommit{fail: err, gate: n.shelf.gate}, nil
 	}
 	commit, err := n.Namespace.Commit(c)
+	if err == nil && n.shelf.committed != nil {
+		n.shelf.committed(c)
+	}
 	return shelfCommit{Commit: commit, gate: n.shelf.gate}, err
 }
 

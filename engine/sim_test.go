@@ -31,7 +31,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { simulate(t, seed) })
+			synctest.Test(t, func(t *testing.T) { simulate(t, seed, nil) })
 		})
 	}
 }
@@ -41,10 +41,12 @@ const (
 	simAgents = 4
 )
 
-func simulate(t *testing.T, seed uint64) {
+// simulate runs a world; with accounts, they pay for jobs in turn.
+func simulate(t *testing.T, seed uint64, accounts []job.Account) {
 	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), traces: map[string][]span{}}
 	w.store = &shelf{Store: memory.New()}
 	w.serve()
+	w.addAccounts(accounts)
 	w.addJobs()
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -55,6 +57,9 @@ func simulate(t *testing.T, seed uint64) {
 	w.awaitCompletion()
 	stop()
 	wg.Wait()
+	if accounts != nil {
+		w.checkAccounts()
+	}
 	w.current().Stop(0)
 	w.check()
 }
@@ -66,6 +71,7 @@ type world struct {
 
 	mu     sync.Mutex
 	rng    *rand.Rand
+	payers []string
 	engine *Engine // nil while the server is down
 	traces map[string][]span
 }
@@ -137,6 +143,9 @@ func (w *world) addJobs() {
 	for i := range jobs {
 		retries := 1000
 		jobs[i] = &job.Job{Command: &job.Command{Line: fmt.Sprint("job ", i)}, Retries: &retries}
+		if n := len(w.payers); n > 0 {
+			jobs[i].Account = w.payers[w.random(time.Duration(n))]
+		}
 	}
 	ctx := w.t.Context()
 	losses := 1000

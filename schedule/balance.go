@@ -91,12 +91,18 @@ func (b Balance) Level() Level {
 
 // after is the balance when time has passed with runs that spend so much a
 // second. What is spent goes first; then it is recharged, but only below the cap
-// and never across it. What is above the cap only goes down by spending.
-func (b Balance) after(passed time.Duration, spend, rate Balance, window time.Duration) Balance {
-	e := passed.Seconds()
+// and never across it. What is above the cap only goes down by spending; from where
+// it meets the cap on it is as if it had begun there, so that it does not matter in
+// how many steps it is reckoned, and a restart changes nothing; but see
+// Config.Stepwise.
+func (b Balance) after(passed time.Duration, spend, rate Balance, window time.Duration, stepwise bool) Balance {
 	for i, v := range b {
+		e, limit := passed.Seconds(), rate[i]*window.Seconds()
+		if above := v - limit; !stepwise && above > 0 && above < e*spend[i] {
+			v, e = limit, e-above/spend[i]
+		}
 		v -= e * spend[i]
-		if limit := rate[i] * window.Seconds(); v < limit {
+		if v < limit {
 			v = min(limit, v+e*rate[i])
 		}
 		b[i] = v

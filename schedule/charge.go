@@ -73,9 +73,8 @@ func (s *Scheduler) charge(h *hold) {
 			h.share = shareOf(h.demand, h.worker)
 		}
 		a.spend[h.level] += h.share
-		s.touch(a)
+		a.changed = true
 	}
-	s.stir(a)
 }
 
 // uncharge ends that: cost is what it was in all.
@@ -92,11 +91,10 @@ func (s *Scheduler) uncharge(h *hold) {
 	runs[h.run].run = h.run
 	runs[last] = nil
 	a.runs[h.level] = runs[:last]
-	s.stir(a)
 	if h.level == Free {
 		return
 	}
-	s.touch(a)
+	a.changed = true
 	if a.spend[h.level] -= h.share; last == 0 {
 		a.spend[h.level] = 0 // sums of fractions leave traces
 	}

@@ -141,7 +141,6 @@ func (s *Scheduler) uncountLabels(h *hold) {
 	}
 	if h.labels = nil; again {
 		a.eager = true
-		s.stir(a)
 		s.retry(a)
 	}
 }

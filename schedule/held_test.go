@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"testing"
+	"time"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -73,4 +74,24 @@ func TestUse(t *testing.T) {
 	f.request("r3", "a", "", "")
 	f.s.DropShape(f.of["r2"])
 	ready("b", 0)
+}
+
+// TestAboveTheCap: in how many steps a balance is reckoned does not matter, but where
+// it is asked for.
+func TestAboveTheCap(t *testing.T) {
+	after := func(cfg Config, steps ...int) Balance {
+		f := newFleet(t, cfg)
+		f.account("a", Account{Rate: Balance{0.5}, Window: 20 * time.Second}, 12)
+		f.run("r", "a", "w", 0)
+		for _, second := range steps {
+			f.s.Settle(at(second))
+		}
+		return f.s.Balances(at(5))[0].Balance
+	}
+	if once, often := after(Config{}), after(Config{}, 1, 2, 3, 4); once != often || once != (Balance{8.5}) {
+		t.Errorf("%v in one step, %v in several", once, often)
+	}
+	if once, often := after(Config{Stepwise: true}), after(Config{Stepwise: true}, 1, 2, 3, 4); once != (Balance{9.5}) || often != (Balance{8.5}) {
+		t.Errorf("by steps: %v in one, %v in several", once, often)
+	}
 }

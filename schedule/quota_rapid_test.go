@@ -31,7 +31,7 @@ type quotaTwin struct {
 // and balances of both, and looks for broken invariants.
 func TestQuotaAgainstNaive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := Config{MaxReservations: -1, Recheck: 1, Seed: rapid.Uint64().Draw(t, "seed"), NoPreemption: rapid.IntRange(0, 4).Draw(t, "calm") == 0}
+		cfg := Config{MaxReservations: -1, Recheck: 1, Stepwise: true, Seed: rapid.Uint64().Draw(t, "seed"), NoPreemption: rapid.IntRange(0, 4).Draw(t, "calm") == 0}
 		w := &quotaTwin{
 			ranked: rapid.Bool().Draw(t, "ranked"),
 			s:      New(cfg), shapes: map[string]job.ShapeID{}, step: rapid.SampledFrom([]int{1, 3, math.MaxInt}).Draw(t, "step"),

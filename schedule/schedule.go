@@ -44,6 +44,10 @@ type Config struct {
 	GroupIdle time.Duration
 	// NoPreemption: running jobs are left alone, see also SetPreemption.
 	NoPreemption bool
+	// Stepwise: quota above an account's cap that is spent and meets the cap gains as
+	// if it had been below all the time since it was reckoned last, as the balances of
+	// outside schedulers do. Then it depends on when it was reckoned.
+	Stepwise bool
 	// Shared: accounts matter even while none is set.
 	Shared bool
 	// Recheck is how long an account that could preempt nobody waits before that is
@@ -74,11 +78,6 @@ type Scheduler struct {
 	// fair is whether any is.
 	accounts    map[string]*account
 	numAccounts int
-	changed     []*account // to be stored
-	stirred     []*account // to be assessed
-	restless    []*account // to be looked at when levels end
-	shifted     bool       // a run went to a worse level in this pass
-	nextAssess  job.Time   // when all are
 	everyone    *account
 	fair        bool
 	parties     []*party
@@ -130,6 +129,8 @@ type Scheduler struct {
 	headList  []*shape
 	ending    []*hold
 	bids      []bid
+	turns     []*account // in order as of turned serves
+	turned    uint64
 }
 
 // New makes a scheduler that knows nothing yet.
