@@ -27,7 +27,7 @@ func newSource(s *Stream, seed uint64) *source {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(s.Name)) // it cannot fail
 	o := &source{Stream: s, seed: h.Sum64() ^ seed}
-	o.rnd = rand.New(rand.NewPCG(o.seed, 0x9e3779b97f4a7c15)) //nolint:gosec // reproducible on purpose
+	o.rnd = rand.New(rand.NewPCG(o.seed, 0x9e3779b97f4a7c15))
 	o.left = s.Arrivals.Burst
 	o.at = o.first()
 	return o

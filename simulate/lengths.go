@@ -67,7 +67,7 @@ func (l *Lengths) of(n int64, seed uint64) time.Duration {
 	case Listed:
 		return l.List[n%int64(len(l.List))]
 	}
-	r := rand.New(rand.NewPCG(seed, uint64(n))) //nolint:gosec // reproducible on purpose
+	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	var seconds float64
 	switch l.Form {
 	case Uniform:
