@@ -168,7 +168,11 @@ func (i *poolInspector) listTasks(found *client.PoolInspection) error {
 		}
 	}
 	for _, e := range found.Errors {
-		if err := list.Row(e.Task, "error: "+e.Error, nil, nil, nil, nil, nil, nil, nil, nil, e.Error); err != nil {
+		state := "error"
+		if i.table() {
+			state += ": " + e.Error
+		}
+		if err := list.Row(e.Task, state, nil, nil, nil, nil, nil, nil, nil, nil, e.Error); err != nil {
 			return err
 		}
 	}
