@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/muster-queue/muster/api"
 	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/coordinate/cborrpc"
 	"github.com/muster-queue/muster/job"
 )
 
@@ -30,10 +32,14 @@ func (s *status) showOne(ctx context.Context, l *link) error {
 	p.job(i)
 	p.description(i.Job)
 	if len(attempts) > 0 {
-		if err := p.attempts(attempts); err != nil {
+		if err := p.attempts(attempts, i.Job); err != nil {
 			return err
 		}
 	}
+	if i.Job != nil {
+		p.data("data", i.Job.Data)
+	}
+	p.data("data of the attempt", attempt(i).Data)
 	p.output("stdout", &result(i).Stdout)
 	p.output("stderr", &result(i).Stderr)
 	if text := strings.TrimRight(traceback(i), "\n"); text != "" {
@@ -44,7 +50,7 @@ func (s *status) showOne(ctx context.Context, l *link) error {
 	return nil
 }
 
-// page prints the parts of a job's description.
+// page prints what is known of one thing, part by part.
 type page struct{ *app }
 
 // line is a name and a value, if there is one.
@@ -81,7 +87,11 @@ func (p page) job(i *client.Info) {
 	p.line("priority", nonZero(i.Priority))
 	p.line("added", i.Added.Local().Format(time.DateTime))
 	if i.State.Live() {
-		p.line("tries", fmt.Sprintf("%d so far, %d failures left", i.Attempts, i.RetriesLeft))
+		tries := fmt.Sprintf("%d so far", i.Attempts)
+		if !pulled(i) { // of data, a queue counts every attempt
+			tries += fmt.Sprintf(", %d failures left", i.RetriesLeft)
+		}
+		p.line("tries", tries)
 	}
 }
 
@@ -108,25 +118,41 @@ func (p page) description(j *job.Job) {
 	}
 }
 
-func (p page) attempts(list []*job.Attempt) error {
+func (p page) attempts(list []*job.Attempt, j *job.Job) error {
 	fmt.Fprintln(p.out)
 	t := output.NewListing(p.out, output.Table,
 		output.Column{Name: "attempt", Right: true}, output.Column{Name: "outcome"}, output.Column{Name: "exit"}, output.Column{Name: "reason", Stretch: true},
 		output.Column{Name: "wall_time", Right: true}, output.Column{Name: "cpu_time", Right: true}, output.Column{Name: "peak_memory", Right: true},
 		output.Column{Name: "host", Stretch: true}, output.Column{Name: "started"})
 	for _, a := range list {
-		i := &client.Info{Attempt: a}
+		i := &client.Info{Attempt: a, Job: j}
 		outcome := a.Outcome.String()
 		if a.Outcome == job.OutcomeNone {
-			outcome = "running"
+			outcome, i.State = "running", job.Running
 		}
-		if err := t.Row(a.Number, outcome, exitCell(i), a.Result.Reason.String(), a.Result.WallTime, a.Result.CPUTime,
-			output.Bytes(a.Result.PeakMemory), a.Host, a.Started); err != nil {
+		if err := t.Row(a.Number, outcome, exitCell(i), a.Result.Reason.String(), wallTime(i), a.Result.CPUTime,
+			output.Bytes(a.Result.PeakMemory), cmp.Or(a.Host, a.Worker), begun(i)); err != nil {
 			return err
 		}
 	}
 	return t.Close()
 }
+
+// data shows a document of a job that carries data.
+func (p page) data(name string, data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	document, err := cborrpc.Parse(data)
+	if err != nil {
+		p.lines(name, []string{fmt.Sprintf("%d bytes that are no CBOR", len(data))})
+		return
+	}
+	p.lines(name, strings.Split(document.Text(dataWidth), "\n"))
+}
+
+// dataWidth is how long a line of a document may be.
+const dataWidth = 96
 
 func (p page) output(name string, o *job.Output) {
 	if o.Size() > 0 {

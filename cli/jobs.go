@@ -46,7 +46,7 @@ var jobColumns = []jobColumn{
 	{output.Column{Name: "cpu_time", Detail: true}, func(i *client.Info) any { return result(i).CPUTime }},
 	{output.Column{Name: "peak_disk", Detail: true}, func(i *client.Info) any { return output.Bytes(result(i).PeakDisk) }},
 	{output.Column{Name: "added", Detail: true}, func(i *client.Info) any { return i.Added }},
-	{output.Column{Name: "started", Detail: true}, func(i *client.Info) any { return attempt(i).Started }},
+	{output.Column{Name: "started", Detail: true}, func(i *client.Info) any { return begun(i) }},
 	{output.Column{Name: "ended", Detail: true}, func(i *client.Info) any { return attempt(i).Ended }},
 	{output.Column{Name: "due", Detail: true}, func(i *client.Info) any { return i.Due }},
 }
@@ -91,14 +91,29 @@ func exitCell(i *client.Info) any {
 
 // wallTime is that of the last attempt, so far when it runs.
 func wallTime(i *client.Info) time.Duration {
-	if w := result(i).WallTime; w > 0 {
-		return w
-	}
-	if a := attempt(i); i.State == job.Running && !a.Started.IsZero() {
-		return time.Since(a.Started).Round(time.Millisecond)
+	a, begun := attempt(i), begun(i)
+	switch {
+	case a.Result.WallTime > 0:
+		return a.Result.WallTime
+	case i.State == job.Running && !begun.IsZero():
+		return time.Since(begun).Round(time.Millisecond)
+	case pulled(i) && a.Outcome != job.OutcomeNone && !a.Ended.IsZero():
+		return a.Ended.Sub(begun)
 	}
 	return 0
 }
+
+// begun is when the last attempt began: a worker that pulls a job with data begins
+// when it is given it, and tells no times.
+func begun(i *client.Info) time.Time {
+	if a := attempt(i); pulled(i) && a.Started.IsZero() {
+		return a.Granted
+	}
+	return attempt(i).Started
+}
+
+// pulled tells jobs with data from commands.
+func pulled(i *client.Info) bool { return i.Job != nil && !i.Job.IsCommand() }
 
 func (a *app) newJobs() (*output.Listing, error) {
 	columns := make([]output.Column, len(jobColumns))

@@ -108,6 +108,9 @@ func (a *app) showQueue(q *client.QueueInfo) error {
 	for i := range queueSettings {
 		s := &queueSettings[i]
 		value := s.get(&q.Queue)
+		if _, is := value.(definition); is && a.table() {
+			continue // it is too much for a cell
+		}
 		usual, isDefault := queueDefault(s.name, &q.Queue, value)
 		switch {
 		case isDefault && a.table():
@@ -122,7 +125,11 @@ func (a *app) showQueue(q *client.QueueInfo) error {
 	if err := list.Row("jobs", q.Counts.Total(), false); err != nil {
 		return err
 	}
-	return list.Close()
+	if err := list.Close(); err != nil || !a.table() {
+		return err
+	}
+	page{a}.data("definition", q.Definition)
+	return nil
 }
 
 func queueRmCmd(a *app) *cobra.Command {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -163,12 +164,21 @@ func setMinMemory(q *job.Queue, text string) (err error) {
 	return err
 }
 
-// getDefinition shows a work spec in CBOR's own notation.
+// definition is a work spec: for programs that read JSON an object, for others a
+// line of text.
+type definition cborrpc.Value
+
+// String is the document on one line.
+func (d definition) String() string { return cborrpc.Value(d).Text(math.MaxInt) }
+
+// MarshalJSON is the document as JSON has it.
+func (d definition) MarshalJSON() ([]byte, error) { return cborrpc.Value(d).JSON(), nil }
+
 func getDefinition(q *job.Queue) any {
 	if !q.Defined() {
 		return nil
 	}
-	return cborrpc.Value(q.Definition).String()
+	return definition(q.Definition)
 }
 
 func setOrder(q *job.Queue, text string) error {

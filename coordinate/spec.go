@@ -8,10 +8,18 @@ import (
 // NewQueue is the queue of a work spec given as a dictionary, as it is read from
 // a file or sent by a program: its definition, and the settings that follow from
 // that. Errors: ErrNoWorkSpecName, ErrBadWorkSpecName, and Invalid for what no
-// queue can have.
+// queue can have, and for a setting of the wrong type, which SetDefinition ignores
+// as Coordinate does.
 func NewQueue(spec map[string]any) (*job.Queue, error) {
+	definition, err := backend.Definition(spec)
+	if err != nil {
+		return nil, err
+	}
 	q := new(job.Queue)
-	return q, SetDefinition(q, spec)
+	if err := backend.SetDefinition(q, definition); err != nil {
+		return nil, err
+	}
+	return q, backend.CheckSpec(definition)
 }
 
 // SetDefinition makes a queue that of a work spec; settings that a definition does

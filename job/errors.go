@@ -3,6 +3,7 @@ package job
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 )
 
@@ -127,6 +128,9 @@ func Wrap(err error, op, subject string) error {
 		return nil
 	}
 	e := &Error{Kind: KindOf(err), Op: op, Subject: subject, Err: err}
+	if p, ok := err.(*fs.PathError); ok && p.Path == subject {
+		e.Err = p.Err // it would say the file's name once more
+	}
 	if inner, ok := errors.AsType[*Error](err); ok {
 		e.RetryAfter = inner.RetryAfter
 	}

@@ -3,7 +3,9 @@ package job
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -262,5 +264,20 @@ func TestPlural(t *testing.T) {
 		if got := Plural(n, "job"); got != want {
 			t.Errorf("%d: %q", n, got)
 		}
+	}
+}
+
+// TestWrapNamesAFileOnce: the system's error has the name of the file, too.
+func TestWrapNamesAFileOnce(t *testing.T) {
+	_, err := os.Open("/no/such/file")
+	wrapped := Wrap(err, "read", "/no/such/file")
+	if got, want := wrapped.Error(), "read /no/such/file: no such file or directory"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if !errors.Is(wrapped, fs.ErrNotExist) {
+		t.Error("it is no fs.ErrNotExist any more")
+	}
+	if got, want := Wrap(err, "load", "the flow").Error(), "load the flow: open /no/such/file: no such file or directory"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -68,7 +68,7 @@ func (s *Server) listenCoordinate() error {
 	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return job.Errorf(job.Unavailable, "listen for Coordinate's clients on %s: %w; does another server run there?", c.Listen, err)
+		return job.Errorf(job.Unavailable, "listen for Coordinate's clients on %s: %w; does another server run there?", c.Listen, withoutAddress(err))
 	}
 	s.coordinate.listener = limited(l, s.cfg.MaxConnections)
 	s.coordinate.rpc = cborrpc.NewServer(cborrpc.Config{Handler: handler, LogRequests: c.LogRequests, Logger: s.log})

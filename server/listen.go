@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"os"
 	"strconv"
@@ -56,13 +57,21 @@ func (s *Server) secured(address string) bool {
 func (s *Server) listenOn(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, job.Errorf(job.Unavailable, "listen on %s: %w; does another server run there?", address, err)
+		return nil, job.Errorf(job.Unavailable, "listen on %s: %w; does another server run there?", address, withoutAddress(err))
 	}
 	l = limited(l, s.cfg.MaxConnections)
 	if s.secured(address) {
 		l = tls.NewListener(l, s.cert.Config())
 	}
 	return l, nil
+}
+
+// withoutAddress is why the network refused, of which the address is told already.
+func withoutAddress(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
 }
 
 // openCertificate finds or makes the certificate, if one is needed.

@@ -4,84 +4,139 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // String is the value in CBOR's diagnostic notation, for messages and tests: b"x"
 // is a byte string, "x" a text, 128(...) a tagged value.
 func (v Value) String() string {
+	var s shower
+	return s.flat(v)
+}
+
+// Text is the value for people: as String, but Python's byte strings that are text
+// are shown as text, tags are left out, and what does not fit into width columns
+// goes over several lines, indented.
+func (v Value) Text(width int) string {
+	s := shower{forPeople: true}
+	return s.lines(v, 0, width)
+}
+
+// shower writes values.
+type shower struct {
+	strings.Builder
+	forPeople bool
+}
+
+func (s *shower) flat(v Value) string {
 	if len(v) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	v.show(&b)
-	return b.String()
+	s.Reset()
+	s.show(v)
+	return s.String()
 }
 
-func (v Value) show(b *strings.Builder) {
+// lines is the value behind so many columns that are taken already: on one line if
+// it fits there, else with each of its items on a line.
+func (s *shower) lines(v Value, indent, width int) string {
+	flat := s.flat(v)
+	if len(flat) <= width-indent || !v.IsMap() && !v.IsList() || v.Len() == 0 {
+		return flat
+	}
+	begin, end := "[", "]"
+	var items []string
+	deeper := strings.Repeat(" ", indent+2)
+	if v.IsMap() {
+		begin, end = "{", "}"
+		for key, value := range v.Entries() {
+			items = append(items, deeper+s.flat(key)+": "+s.lines(value, indent+2, width))
+		}
+	} else {
+		for item := range v.Items() {
+			items = append(items, deeper+s.lines(item, indent+2, width))
+		}
+	}
+	return begin + "\n" + strings.Join(items, ",\n") + "\n" + deeper[2:] + end
+}
+
+func (s *shower) show(v Value) {
 	h := v.head()
 	switch h.major {
 	case majorUint, majorNegative:
-		fmt.Fprint(b, whole(h))
+		fmt.Fprint(s, whole(h))
 	case majorBytes, majorText:
-		s, _ := v.Str()
-		if h.major == majorBytes {
-			b.WriteByte('b')
+		text, _ := v.Str()
+		if h.major == majorBytes && !(s.forPeople && utf8.ValidString(text)) {
+			s.WriteByte('b')
 		}
-		b.WriteString(strconv.Quote(s))
+		s.WriteString(strconv.Quote(text))
 	case majorArray:
-		v.showItems(b)
+		s.items(v)
 	case majorMap:
-		v.showEntries(b)
+		s.entries(v)
 	case majorTag:
-		fmt.Fprintf(b, "%d(", h.arg)
-		v[h.size:].show(b)
-		b.WriteByte(')')
+		s.tagged(v, h)
 	default:
-		v.showSimple(b, h)
+		s.simple(h)
 	}
 }
 
-func (v Value) showItems(b *strings.Builder) {
-	b.WriteByte('[')
+func (s *shower) tagged(v Value, h head) {
+	if n, ok := v.big(h); ok && s.forPeople {
+		s.WriteString(n.String())
+		return
+	}
+	if s.forPeople {
+		s.show(v[h.size:])
+		return
+	}
+	fmt.Fprintf(s, "%d(", h.arg)
+	s.show(v[h.size:])
+	s.WriteByte(')')
+}
+
+func (s *shower) items(v Value) {
+	s.WriteByte('[')
 	separator := ""
 	for item := range v.Items() {
-		b.WriteString(separator)
-		item.show(b)
+		s.WriteString(separator)
+		s.show(item)
 		separator = ", "
 	}
-	b.WriteByte(']')
+	s.WriteByte(']')
 }
 
-func (v Value) showEntries(b *strings.Builder) {
-	b.WriteByte('{')
+func (s *shower) entries(v Value) {
+	s.WriteByte('{')
 	separator := ""
 	for key, value := range v.Entries() {
-		b.WriteString(separator)
-		key.show(b)
-		b.WriteString(": ")
-		value.show(b)
+		s.WriteString(separator)
+		s.show(key)
+		s.WriteString(": ")
+		s.show(value)
 		separator = ", "
 	}
-	b.WriteByte('}')
+	s.WriteByte('}')
 }
 
-func (v Value) showSimple(b *strings.Builder, h head) {
+func (s *shower) simple(h head) {
 	if f, ok := h.float(); ok {
-		s := strconv.FormatFloat(f, 'g', -1, 64)
-		if !strings.ContainsAny(s, ".eNI") {
-			s += ".0"
+		text := strconv.FormatFloat(f, 'g', -1, 64)
+		if !strings.ContainsAny(text, ".eNI") {
+			text += ".0"
 		}
-		b.WriteString(s)
+		s.WriteString(text)
 		return
 	}
 	switch h.arg {
 	case simpleFalse, simpleTrue:
-		b.WriteString(strconv.FormatBool(h.arg == simpleTrue))
+		s.WriteString(strconv.FormatBool(h.arg == simpleTrue))
 	case simpleNull:
-		b.WriteString("null")
+		s.WriteString("null")
 	case simpleUndefined:
-		b.WriteString("undefined")
+		s.WriteString("undefined")
 	default:
-		fmt.Fprintf(b, "simple(%d)", h.arg)
+		fmt.Fprintf(s, "simple(%d)", h.arg)
 	}
 }

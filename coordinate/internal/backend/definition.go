@@ -97,14 +97,20 @@ func specNumber(spec cborrpc.Value, key string) float64 {
 	if v == nil {
 		return 0
 	}
+	f, _ := readNumber(v)
+	return f
+}
+
+// readNumber is a finite number.
+func readNumber(v cborrpc.Value) (float64, bool) {
 	f, ok := v.Number()
 	if s, isString := v.Str(); isString {
 		f, ok = decimal(s)
 	}
 	if !ok || math.IsNaN(f) || math.IsInf(f, 0) {
-		return 0
+		return 0, false
 	}
-	return f
+	return f, true
 }
 
 // decimal reads a number as people write it: no hexadecimal, no names.
