@@ -31,7 +31,7 @@ func TestExplainPreemption(t *testing.T) {
 		poor0.Normalise()
 		rich0.Normalise()
 		e := b.wantWhy(t, "rich", 0, `Job default/`+string(poor0.Key)+` is being stopped for it on w; should its agent fall silent, it is over by [-0-9]+ [:0-9]+ UTC. Then account "rich" runs this one there, at level 0\.`)
-		if len(e.Obstacles) != 1 || e.Obstacles[0].Word != "preempting" || e.Obstacles[0].Until.Sub(time.Now()) < time.Minute {
+		if len(e.Obstacles) != 1 || e.Obstacles[0].Word != "preempting" || time.Until(e.Obstacles[0].Until) < time.Minute {
 			t.Errorf("%+v", e.Obstacles)
 		}
 		b.wantWhy(t, "poor", 0, `It is being stopped on w, since job default/`+string(rich0.Key)+` of account "rich" takes its place, at level 0; it is tried again at its old place, at no cost in retries\.`)
