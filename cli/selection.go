@@ -177,25 +177,29 @@ func (s *selection) restricts() bool {
 // matches is the filter, applied here: the server takes names or a filter.
 func (s *selection) matches(i *client.Info) bool {
 	f := &s.filter
-	if f.Account != "" && i.Account != f.Account {
-		return false
-	}
-	if f.Group != "" && i.Group != f.Group || f.Kind != "" && i.Kind != f.Kind || f.Exit != nil && (i.Exit != *f.Exit || i.Attempt == nil) {
-		return false
-	}
+	return among(f.Group, i.Group) && among(f.Kind, i.Kind) && among(f.Account, i.Account) &&
+		(f.Command == "" || strings.Contains(commandText(i), f.Command)) &&
+		s.matchesAttempt(i) &&
+		(len(f.States) == 0 || slices.ContainsFunc(f.States, func(word string) bool {
+			states, _ := statesOf(word) // settle has checked it
+			return slices.Contains(states, i.State)
+		}))
+}
+
+// among tells whether a filter that names one lets a value through.
+func among(wanted, value string) bool { return wanted == "" || wanted == value }
+
+// matchesAttempt is what the filter says of the job's attempt.
+func (s *selection) matchesAttempt(i *client.Info) bool {
+	f := &s.filter
 	if len(f.Reasons) > 0 && !slices.Contains(f.Reasons, i.Reason) {
 		return false
 	}
-	if (f.Host != "" || f.Worker != "") && (i.Attempt == nil || f.Host != "" && i.Attempt.Host != f.Host || f.Worker != "" && i.Attempt.Worker != f.Worker) {
-		return false
+	if f.Exit == nil && f.Host == "" && f.Worker == "" {
+		return true
 	}
-	if f.Command != "" && !strings.Contains(commandText(i), f.Command) {
-		return false
-	}
-	return len(f.States) == 0 || slices.ContainsFunc(f.States, func(word string) bool {
-		states, _ := statesOf(word) // settle has checked it
-		return slices.Contains(states, i.State)
-	})
+	return i.Attempt != nil && (f.Exit == nil || i.Exit == *f.Exit) &&
+		among(f.Host, i.Attempt.Host) && among(f.Worker, i.Attempt.Worker)
 }
 
 func commandText(i *client.Info) string {
