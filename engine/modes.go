@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -11,28 +12,37 @@ import (
 
 // Pause stops giving out jobs; running ones go on. It is kept over restarts.
 func (n *Namespace) Pause(ctx context.Context) error {
-	return n.mode(ctx, func(s *queue.State) { s.Pause() })
+	return n.mode(ctx, job.EventPaused, func(s *queue.State) { s.Pause() })
 }
 
 // Resume ends a pause and a drain.
 func (n *Namespace) Resume(ctx context.Context) error {
-	return n.mode(ctx, func(s *queue.State) { s.Resume(); s.Drain(false) })
+	return n.mode(ctx, job.EventResumed, func(s *queue.State) { s.Resume(); s.Drain(false) })
 }
 
-func (n *Namespace) mode(ctx context.Context, set func(*queue.State)) error {
+// mode changes a mode; the log tells of it if it was another before.
+func (n *Namespace) mode(ctx context.Context, kind string, set func(*queue.State)) error {
 	_, err := call(ctx, n, urgent, func(w *writer) (struct{}, error) {
-		set(w.state)
+		w.changeMode(ctx, kind, set)
 		w.fresh = true // whoever waits may be served now
 		return struct{}{}, nil
 	})
 	return err
 }
 
+func (w *writer) changeMode(ctx context.Context, kind string, set func(*queue.State)) {
+	before := w.state.Meta()
+	set(w.state)
+	if now := w.state.Meta(); now.Paused != before.Paused || now.Draining != before.Draining {
+		w.record(job.EventRow{Kind: kind, Who: whoOf(ctx)})
+	}
+}
+
 // Drain gives out no more jobs and tells how many still run, and the time until
 // the slowest of them should end. It may be repeated to see the progress.
 func (n *Namespace) Drain(ctx context.Context) (DrainStatus, error) {
 	return call(ctx, n, urgent, func(w *writer) (DrainStatus, error) {
-		w.state.Drain(true)
+		w.changeMode(ctx, job.EventDraining, func(s *queue.State) { s.Drain(true) })
 		for _, q := range w.waiters.list {
 			q.err = job.ErrDraining
 			w.settle(q, nil)
@@ -78,13 +88,39 @@ func (n *Namespace) setQueue(ctx context.Context, verb string, once []Once, make
 			if err != nil {
 				return false, err
 			}
+			before, _ := w.queueNamed(def.Name)
 			_, err = w.state.SetQueue(def)
+			if after, ok := w.queueNamed(def.Name); ok && err == nil {
+				w.recordQueue(ctx, &before, &after)
+			}
 			w.feed()
 			w.fresh = true
 			return true, err
 		})
 	})
 	return err
+}
+
+// queueNamed is the definition of a queue; its zero value if there is none.
+func (w *writer) queueNamed(name string) (def job.Queue, ok bool) {
+	q, ok := w.state.QueueNamed(name)
+	if ok {
+		def, ok = w.state.Queue(job.QueueID(q.ID))
+	}
+	return def, ok
+}
+
+// recordQueue tells of a queue that was made or changed; one that is as it was is
+// nothing to tell.
+func (w *writer) recordQueue(ctx context.Context, before, after *job.Queue) {
+	details := job.Differences(before.Settings(), after.Settings())
+	if before.Name == "" {
+		details["new"] = "true"
+	} else if len(details) == 0 {
+		return
+	}
+	details["queue"] = after.Name
+	w.record(job.EventRow{Kind: job.EventQueueSet, Who: whoOf(ctx), Details: details})
 }
 
 // UpdateQueue changes a queue that exists: edit gets its present definition.
@@ -151,6 +187,10 @@ func (c *changing) deleteQueue(ctx context.Context, name string, all bool, jobs 
 	for !c.over {
 		err := c.step(ctx, func(w *writer, r *ChangeResult) (bool, error) {
 			more, err := w.state.DeleteQueue(name, all, pruneStep)
+			if !more && err == nil {
+				w.record(job.EventRow{Kind: job.EventQueueDeleted, Who: whoOf(ctx),
+					Details: map[string]string{"queue": name, "jobs": strconv.FormatInt(jobs, 10)}})
+			}
 			w.feed()
 			r.Changed = jobs
 			return !more, err

@@ -59,6 +59,13 @@ func (n *Namespace) DrainWorker(ctx context.Context, name string, on bool) error
 		if err := w.state.DrainWorker(row.ID, on); err != nil {
 			return struct{}{}, err
 		}
+		kind := job.EventWorkerResumed
+		if on {
+			kind = job.EventWorkerDrained
+		}
+		if on != row.Drained {
+			w.record(job.EventRow{Kind: kind, Worker: name, Who: whoOf(ctx)})
+		}
 		if s := w.sessions[row.ID]; s != nil {
 			w.setWorker(s, &row.Worker, s.prefetch)
 		}

@@ -125,7 +125,7 @@ type ChargeRow struct {
 	Worker WorkerID `cbor:"7,keyasint,omitempty"`
 	// Price is what it has paid for that place.
 	Price *Quota `cbor:"9,keyasint,omitempty"`
-	Gone   bool     `cbor:"-"`
+	Gone  bool   `cbor:"-"`
 }
 
 // Document is a small record that rooms above the engine keep with a namespace,

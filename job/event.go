@@ -2,6 +2,8 @@ package job
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -87,6 +89,10 @@ var (
 	ofPool    = []string{"no_preemption", "worker_expiry", "waiting", "running", "idle_workers", "accounts"}
 )
 
+// ofQueue are the settings of a queue, as changes.
+var ofQueue = []string{"definition", "runtime", "priority", "weight", "paused", "max_running", "max_per_request", "max_attempts", "continuous",
+	"interval", "order", "then", "lease", "retries", "losses", "backoff", "account", "on_lost", "min_memory", "keep_finished", "keep_finished_for", "labels", "prefer"}
+
 // eventKinds is the closed table of kinds; it only grows.
 var eventKinds = []EventKind{
 	{EventAccountAdded, true, "account added", ofAccount},
@@ -98,7 +104,7 @@ var eventKinds = []EventKind{
 	{EventPoolChanged, true, "pool changed", ofPool},
 	{EventPoolWiped, true, "pool emptied", ofPool},
 	{EventPoolDeleted, true, "pool deleted", ofPool},
-	{EventQueueSet, true, "queue made or changed", []string{"queue", "new", "definition"}},
+	{EventQueueSet, true, "queue made or changed", append([]string{"queue", "new"}, ofQueue...)},
 	{EventQueueDeleted, true, "queue deleted", []string{"queue", "jobs"}},
 	{EventPaused, true, "namespace paused", nil},
 	{EventDraining, true, "namespace drained", nil},
@@ -108,7 +114,7 @@ var eventKinds = []EventKind{
 	{EventTokenMade, true, "token made", []string{"token", "name", "role", "namespace", "expires"}},
 	{EventTokenRevoked, true, "token revoked", []string{"token", "name", "role", "namespace"}},
 	{EventNamespaceCreated, true, "namespace created", []string{"namespace"}},
-	{EventNamespaceDestroyed, true, "namespace destroyed", []string{"namespace", "jobs"}},
+	{EventNamespaceDestroyed, true, "namespace destroyed", []string{"namespace"}},
 	{EventServerStopped, true, "server told to stop", []string{"hold", "drain"}},
 
 	{EventEnqueued, false, "queued", with("tags")},
@@ -227,6 +233,51 @@ func (a *Account) Settings() map[string]string {
 		limits = append(limits, key+":"+strconv.Itoa(a.LabelLimits[key]))
 	}
 	put("label_limits", strings.Join(limits, " "), len(limits) > 0)
+	return m
+}
+
+// Settings are a queue's settings as the log has them; those left at nothing are not
+// there. Of its definition it has a digest.
+func (q *Queue) Settings() map[string]string {
+	m := map[string]string{}
+	put := func(name string, v any, is bool) {
+		if is {
+			m[name] = fmt.Sprint(v)
+		}
+	}
+	if q.Defined() {
+		m["definition"] = fmt.Sprintf("%.8x", sha256.Sum256(q.Definition))
+	}
+	put("runtime", q.Runtime, q.Runtime != "")
+	put("priority", q.Priority, q.Priority != 0)
+	put("weight", q.Weight, q.Weight != 0)
+	put("paused", q.Paused, q.Paused)
+	put("max_running", q.MaxRunning, q.MaxRunning != 0)
+	put("max_per_request", q.MaxPerRequest, q.MaxPerRequest != 0)
+	put("max_attempts", q.MaxAttempts, q.MaxAttempts != 0)
+	put("continuous", q.Continuous, q.Continuous)
+	put("interval", q.Interval, q.Interval != 0)
+	put("order", "key", q.Order == OrderKey)
+	put("then", q.Then, q.Then != "")
+	put("lease", q.Lease, q.Lease != 0)
+	put("account", q.Account, q.Account != "")
+	put("on_lost", "hold", q.OnLost != 0)
+	put("min_memory", q.MinMemory, q.MinMemory != 0)
+	put("keep_finished_for", q.KeepFinishedFor, q.KeepFinishedFor != 0)
+	put("labels", strings.Join(q.Labels, " "), len(q.Labels) > 0)
+	put("prefer", strings.Join(q.Prefer, " "), len(q.Prefer) > 0)
+	if q.Retries != nil {
+		m["retries"] = strconv.Itoa(*q.Retries)
+	}
+	if q.Losses != nil {
+		m["losses"] = strconv.Itoa(*q.Losses)
+	}
+	if q.Backoff != nil {
+		m["backoff"] = fmt.Sprintf("%v up to %v, jitter %v", q.Backoff.Base, q.Backoff.Cap, q.Backoff.Jitter)
+	}
+	if q.KeepFinished != nil {
+		m["keep_finished"] = strconv.FormatInt(*q.KeepFinished, 10)
+	}
 	return m
 }
 

@@ -141,11 +141,12 @@ func (s *serverService) Drain(ctx context.Context, m *v1.DrainRequest) (*v1.Drai
 	if err != nil {
 		return nil, err
 	}
-	held, slowest, err := drain(ctx, all)
+	held, slowest, err := drain(audited(ctx), all)
 	if err != nil {
 		return nil, err
 	}
 	if m.Stop {
+		s.note(ctx, "", job.EventServerStopped, map[string]string{"drain": "true"})
 		s.stopWhenDrained()
 	}
 	return &v1.DrainResponse{Running: held, UntilEnd: api.FromDuration(slowest)}, nil
@@ -159,7 +160,7 @@ func (s *serverService) Pause(ctx context.Context, m *v1.PauseRequest) (*v1.Paus
 	}
 	a := &v1.PauseResponse{}
 	for _, ns := range all {
-		if err := ns.Pause(ctx); err != nil {
+		if err := ns.Pause(audited(ctx)); err != nil {
 			return nil, err
 		}
 		stats, err := ns.Stats(ctx)
@@ -179,7 +180,7 @@ func (s *serverService) Resume(ctx context.Context, m *v1.ResumeRequest) (*v1.Re
 	}
 	s.drains.cancel()
 	for _, ns := range all {
-		if err := ns.Resume(ctx); err != nil {
+		if err := ns.Resume(audited(ctx)); err != nil {
 			return nil, err
 		}
 	}
@@ -242,6 +243,7 @@ func (s *serverService) Shutdown(ctx context.Context, m *v1.ShutdownRequest) (*v
 		}
 		a.Running += stats.Counts[job.Reserved] + stats.Counts[job.Running] + stats.Counts[job.Lost]
 	}
+	s.note(ctx, "", job.EventServerStopped, map[string]string{"hold": hold.String()})
 	s.stopLater(hold, ErrStopped)
 	return a, nil
 }

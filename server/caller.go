@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/tap"
 
 	"github.com/muster-queue/muster/api"
+	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/server/token"
 )
@@ -94,6 +95,9 @@ func who(ctx context.Context) string {
 	}
 	return c.Name + " (" + c.ID + ")"
 }
+
+// audited is the context with the caller's name for the log.
+func audited(ctx context.Context) context.Context { return engine.By(ctx, who(ctx)) }
 
 // payable refuses to let another pay than was said before, unless it is the account
 // that the caller's token is for, if it is for one.

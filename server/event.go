@@ -79,3 +79,15 @@ func event(e *job.EventRow) *v1.Event {
 	}
 	return m
 }
+
+// note tells the log of a namespace (none: the default one) what was changed beside
+// it. The change is made: when it cannot be told there, the server's own log has it.
+func (s *Server) note(ctx context.Context, namespace, kind string, details map[string]string) {
+	ns, err := s.engine.Namespace(ctx, namespace)
+	if err == nil {
+		err = ns.Record(context.WithoutCancel(ctx), job.EventRow{Kind: kind, Who: who(ctx), Details: details})
+	}
+	if err != nil {
+		s.log.Warn("a change is missing in the log of its namespace", "namespace", namespace, "kind", kind, "who", who(ctx), "details", details, "err", err)
+	}
+}

@@ -89,6 +89,7 @@ func (s *Server) face(mux http.Handler) http.Handler {
 		_, _ = w.Write(api.OpenAPI)
 	})
 	plain.HandleFunc("GET /healthz", s.healthz)
+	plain.HandleFunc("GET /metrics", newMetrics(s).serve)
 	plain.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, job.Errorf(job.NotFound, "there is nothing at %.200q; everything is below /v1/, described in /v1/openapi.json", r.URL.Path))
 	})

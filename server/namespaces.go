@@ -7,6 +7,7 @@ import (
 	"github.com/muster-queue/muster/api"
 	v1 "github.com/muster-queue/muster/api/muster/v1"
 	"github.com/muster-queue/muster/engine"
+	"github.com/muster-queue/muster/job"
 )
 
 // CreateNamespace makes a namespace.
@@ -17,6 +18,7 @@ func (s *namespacesService) CreateNamespace(ctx context.Context, m *v1.CreateNam
 	if err := s.engine.CreateNamespace(ctx, m.Namespace); err != nil {
 		return nil, err
 	}
+	s.note(ctx, m.Namespace, job.EventNamespaceCreated, map[string]string{"namespace": m.Namespace})
 	return s.info(ctx, m.Namespace)
 }
 
@@ -142,5 +144,9 @@ func (s *namespacesService) DestroyNamespace(ctx context.Context, m *v1.DestroyN
 	if err != nil {
 		return nil, err
 	}
-	return &v1.DestroyNamespaceResponse{}, s.engine.DestroyNamespace(ctx, name, m.Force)
+	if err := s.engine.DestroyNamespace(ctx, name, m.Force); err != nil {
+		return nil, err
+	}
+	s.note(ctx, "", job.EventNamespaceDestroyed, map[string]string{"namespace": name})
+	return &v1.DestroyNamespaceResponse{}, nil
 }

@@ -22,7 +22,7 @@ func (s *queuesService) SetQueue(ctx context.Context, m *v1.SetQueueRequest) (*v
 	fields := m.UpdateMask.GetPaths()
 	if len(fields) == 0 {
 		if err = s.mayPay(ctx, ns, def); err == nil {
-			err = ns.SetQueue(ctx, *def, once(ctx, m.RequestId))
+			err = ns.SetQueue(audited(ctx), *def, once(ctx, m.RequestId))
 		}
 	} else {
 		err = updateQueue(ctx, ns, def.Name, m, fields)
@@ -35,7 +35,7 @@ func (s *queuesService) SetQueue(ctx context.Context, m *v1.SetQueueRequest) (*v
 
 func updateQueue(ctx context.Context, ns *engine.Namespace, name string, m *v1.SetQueueRequest, fields []string) error {
 	var bad error
-	err := ns.UpdateQueue(ctx, name, func(q *job.Queue) {
+	err := ns.UpdateQueue(audited(ctx), name, func(q *job.Queue) {
 		whole := api.FromQueue(q)
 		if bad = applyMask(whole, m.Queue, fields); bad != nil {
 			return
@@ -118,7 +118,7 @@ func (s *queuesService) DeleteQueue(ctx context.Context, m *v1.DeleteQueueReques
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := ns.DeleteQueue(ctx, m.Queue, m.Force, once(ctx, m.RequestId))
+	jobs, err := ns.DeleteQueue(audited(ctx), m.Queue, m.Force, once(ctx, m.RequestId))
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (s *queuesService) setPaused(ctx context.Context, m *v1.GetQueueRequest, pa
 	if err != nil {
 		return nil, err
 	}
-	if err := ns.UpdateQueue(ctx, m.Queue, func(q *job.Queue) { q.Paused = paused }); err != nil {
+	if err := ns.UpdateQueue(audited(ctx), m.Queue, func(q *job.Queue) { q.Paused = paused }); err != nil {
 		return nil, err
 	}
 	return s.queue(ctx, ns, m.Queue)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/muster-queue/muster/api"
@@ -41,6 +42,7 @@ func (s *tokensService) CreateToken(ctx context.Context, m *v1.CreateTokenReques
 	if err != nil {
 		return nil, err
 	}
+	s.noteToken(ctx, job.EventTokenMade, &t)
 	return &v1.CreateTokenResponse{Token: tokenMessage(&t), Secret: secret}, nil
 }
 
@@ -58,23 +60,37 @@ func (s *tokensService) ListTokens(ctx context.Context, _ *v1.ListTokensRequest)
 
 // RevokeToken ends a token, and the streams it opened.
 func (s *tokensService) RevokeToken(ctx context.Context, m *v1.RevokeTokenRequest) (*v1.RevokeTokenResponse, error) {
-	if own := callerOf(ctx).Namespace; own != "" && !s.inNamespace(m.Id, own) {
+	was := s.tokenOf(m.Id)
+	if own := callerOf(ctx).Namespace; own != "" && was.Namespace != own {
 		return nil, job.Errorf(job.NotFound, "there is no token with the id %.40q in namespace %s", m.Id, own)
 	}
 	if err := s.tokens.Revoke(m.Id); err != nil {
 		return nil, err
 	}
 	s.rates.forget(m.Id)
+	s.noteToken(ctx, job.EventTokenRevoked, &was)
 	return &v1.RevokeTokenResponse{}, nil
 }
 
-func (s *tokensService) inNamespace(id, namespace string) bool {
+// tokenOf is the token of an id; its zero value if there is none.
+func (s *tokensService) tokenOf(id string) token.Token {
 	for _, t := range s.tokens.List() {
 		if t.ID == id {
-			return t.Namespace == namespace
+			return t
 		}
 	}
-	return false
+	return token.Token{}
+}
+
+// noteToken tells the log of a token's namespace, or of the default one, that it was
+// made or revoked.
+func (s *tokensService) noteToken(ctx context.Context, kind string, t *token.Token) {
+	details := map[string]string{"token": t.ID, "name": t.Name, "role": string(t.Role), "namespace": t.Namespace}
+	if !t.Expires.IsZero() && kind == job.EventTokenMade {
+		details["expires"] = t.Expires.Format(time.RFC3339)
+	}
+	maps.DeleteFunc(details, func(_, value string) bool { return value == "" })
+	s.note(ctx, t.Namespace, kind, details)
 }
 
 func tokenMessage(t *token.Token) *v1.Token {

@@ -80,7 +80,7 @@ func (s *workersService) DrainWorker(ctx context.Context, m *v1.DrainWorkerReque
 	if err != nil {
 		return nil, err
 	}
-	if err := ns.DrainWorker(ctx, m.Worker, !m.Undo); err != nil {
+	if err := ns.DrainWorker(audited(ctx), m.Worker, !m.Undo); err != nil {
 		return nil, err
 	}
 	return worker(ctx, ns, m.Worker)
