@@ -53,7 +53,7 @@ func (t *turn) run(batch []*op) (err error) {
 	if err := t.ready(); err != nil {
 		return err
 	}
-	for at := change; at < look; at++ {
+	for at := range look {
 		t.step(at)
 	}
 	if err := t.store(); err != nil {

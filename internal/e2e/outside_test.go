@@ -34,6 +34,7 @@ type outsideTask struct {
 	// waits counts how often the server was told that it waits; telling is how many
 	// such news are under way.
 	waits, telling int
+	toldAt         time.Time
 	told           []toldTo
 	runs           int
 	// preempted is how often it was stopped on the server's word.
@@ -147,6 +148,7 @@ func (o *outside) waiting(n client.TaskNews, telling int) {
 		task := o.tasks[n.ID]
 		task.waits++
 		task.telling += telling
+		task.toldAt = time.Now()
 	}
 }
 
@@ -319,6 +321,24 @@ func (o *outside) callBack() {
 			n := task.news()
 			o.mu.Unlock()
 			o.tell(n, n.State != client.TaskWaiting)
+		}
+	}
+}
+
+// remind tells again of tasks that wait for long: one that was assigned and preempted
+// before any bot heard of it is not known to the server any more.
+func (o *outside) remind() {
+	for o.pause(time.Second) {
+		o.mu.Lock()
+		var news []client.TaskNews
+		for _, t := range o.tasks {
+			if !t.done && t.bot == nil && !t.toldAt.IsZero() && time.Since(t.toldAt) > 3*time.Second {
+				news = append(news, t.news())
+			}
+		}
+		o.mu.Unlock()
+		for _, n := range news {
+			o.tell(n, false)
 		}
 	}
 }

@@ -105,6 +105,7 @@ func (p *plugin) share(o *outside) {
 	}
 	o.work.Go(o.cancel)
 	o.work.Go(o.callBack)
+	o.work.Go(o.remind)
 	for i := range *pluginTasks {
 		var tags, prefer []string
 		switch {
