@@ -48,8 +48,9 @@ type account struct {
 	at    job.Time
 	spend Balance // a second, by what runs
 	runs  [Levels + 1][]*hold
-	// changed accounts are to be stored.
-	changed bool
+	// changed accounts are to be stored, stirred ones to be assessed. restless ones
+	// are looked at when a level ends.
+	changed, stirred, restless bool
 
 	level   Level // as of the last call with a time
 	served  uint64
@@ -58,9 +59,10 @@ type account struct {
 	fanouts map[string]*fanout
 	counts  map[string]int // of runs by label of the worker, those with a limit
 
-	// eager accounts may be able to preempt; hunted is when that was last tried.
-	eager  bool
-	hunted job.Time
+	// eager accounts may be able to preempt; hunted is when that was last tried,
+	// and not before rested it is again.
+	eager          bool
+	hunted, rested job.Time
 }
 
 // barred reports whether nothing of the account is to be started at present.
@@ -78,7 +80,7 @@ func (s *Scheduler) SetAccount(name string, settings Account) {
 		a.known, a.value, a.at = true, Balance{}, s.now
 		s.numAccounts++
 	}
-	a.changed = true
+	s.touch(a)
 	s.resettle(a, settings)
 }
 
@@ -115,7 +117,8 @@ func (s *Scheduler) DropAccount(name string) {
 // before any call with a later time. An account that is not known is left alone.
 func (s *Scheduler) SetBalance(name string, b Balance, at job.Time) {
 	if a := s.accounts[name]; a != nil && a.known {
-		a.value, a.at, a.changed = b, at, true
+		a.value, a.at = b, at
+		s.touch(a)
 		s.settleAccount(a)
 		s.reassess(a)
 	}
@@ -151,12 +154,13 @@ func (s *Scheduler) Settle(now job.Time) {
 // changes of the runs.
 func (s *Scheduler) Changed() []AccountState {
 	var list []AccountState
-	for _, a := range s.accounts {
-		if a.known && a.changed {
-			a.changed = false
+	for _, a := range s.changed {
+		if a.changed = false; a.known {
 			list = append(list, AccountState{a.name, a.value, a.at})
 		}
 	}
+	clear(s.changed)
+	s.changed = s.changed[:0]
 	slices.SortFunc(list, func(a, b AccountState) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
@@ -183,34 +187,20 @@ func (s *Scheduler) settleAccount(a *account) {
 	}
 }
 
-// assess finds the levels that accounts have now. Within a pass they stay what they
-// were at its beginning.
-func (s *Scheduler) assess() {
-	if !s.fair || s.underway {
-		return
+// touch notes that the account's balance, or what is spent of it, changed.
+func (s *Scheduler) touch(a *account) {
+	if !a.changed {
+		a.changed = true
+		s.changed = append(s.changed, a)
 	}
-	for _, a := range s.accounts {
-		if a.known {
-			s.settleAccount(a)
-			s.relevel(a)
-		}
-	}
-}
-
-// relevel notes the account's level.
-func (s *Scheduler) relevel(a *account) {
-	level := Free
-	if a.known {
-		level = a.value.Level()
-	}
-	a.eager = a.eager || level < a.level
-	a.level = level
+	s.stir(a)
 }
 
 // reassess makes everything of an account be tried anew.
 func (s *Scheduler) reassess(a *account) {
 	s.relevel(a)
-	a.eager = true
+	a.eager, a.rested = true, 0
+	s.stir(a)
 	s.retry(a)
 }
 
@@ -268,7 +258,7 @@ func (a *account) running() (n int) {
 // share begins to keep accounts apart, when the first is set, or ends it when the
 // last one went. Everything is filed anew.
 func (s *Scheduler) share(fair bool) {
-	s.fair = fair
+	s.fair, s.nextAssess = fair, 0
 	s.passes++ // what runs is no victim of a pass under way
 	for _, sh := range s.shapes {
 		waiting := sh.waiting

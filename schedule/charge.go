@@ -73,8 +73,9 @@ func (s *Scheduler) charge(h *hold) {
 			h.share = shareOf(h.demand, h.worker)
 		}
 		a.spend[h.level] += h.share
-		a.changed = true
+		s.touch(a)
 	}
+	s.stir(a)
 }
 
 // uncharge ends that: cost is what it was in all.
@@ -91,10 +92,11 @@ func (s *Scheduler) uncharge(h *hold) {
 	runs[h.run].run = h.run
 	runs[last] = nil
 	a.runs[h.level] = runs[:last]
+	s.stir(a)
 	if h.level == Free {
 		return
 	}
-	a.changed = true
+	s.touch(a)
 	if a.spend[h.level] -= h.share; last == 0 {
 		a.spend[h.level] = 0 // sums of fractions leave traces
 	}

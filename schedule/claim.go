@@ -70,7 +70,8 @@ func (s *Scheduler) giveBack(h *hold) {
 	s.Release(h.seq)
 	if a := h.account; a.known {
 		s.settleAccount(a)
-		a.value, a.changed = a.value.Add(h.price), true
+		a.value = a.value.Add(h.price)
+		s.touch(a)
 	}
 	if s.shapes[h.of.id] != nil {
 		s.Push(h.of.id, h.item)

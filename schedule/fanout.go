@@ -141,6 +141,7 @@ func (s *Scheduler) uncountLabels(h *hold) {
 	}
 	if h.labels = nil; again {
 		a.eager = true
+		s.stir(a)
 		s.retry(a)
 	}
 }

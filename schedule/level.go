@@ -27,38 +27,21 @@ func (s *Scheduler) Moves() []Move { return s.moves }
 // endLevel does what a level ends with, when all that could be placed is: it moves
 // runs between levels, and preempts.
 func (s *Scheduler) endLevel() {
-	if s.hunt == nil {
-		for _, a := range s.inTurn() {
+	if s.hunt == nil && len(s.restless) > 0 {
+		slices.SortFunc(s.restless, byTurn)
+		for _, a := range s.restless {
 			if a.known {
 				s.reprioritise(a, s.stage)
 			}
 		}
 		s.startHunt()
 	}
-	if s.goHunting() {
+	if s.hunt == nil || s.goHunting() {
 		s.hunt = nil
-		s.stage++
-	}
-}
-
-// inTurn are the accounts, the longest unserved first. The order is kept until
-// somebody is served: there are several calls a pass, and most passes serve nobody.
-func (s *Scheduler) inTurn() []*account {
-	current := len(s.turns) == len(s.accounts)
-	for _, a := range s.turns {
-		current = current && s.accounts[a.name] == a
-	}
-	if !current {
-		s.turns = s.turns[:0]
-		for _, a := range s.accounts {
-			s.turns = append(s.turns, a)
+		if s.stage++; s.stage == Free {
+			s.calm()
 		}
 	}
-	if !current || s.turned != s.serves {
-		slices.SortFunc(s.turns, byTurn)
-		s.turned = s.serves
-	}
-	return s.turns
 }
 
 // byTurn compares accounts of one level: the longest unserved comes first.
@@ -71,14 +54,15 @@ func byTurn(a, b *account) int {
 // to it when there is much left and fewer run, the dearest first. What is free since
 // its fan-out has no room stays so.
 func (s *Scheduler) reprioritise(a *account, p Level) {
-	switch slack := a.Rate[p] - a.spend[p]; {
-	case a.value[p] < -threshold && slack < 0:
+	slack := a.Rate[p] - a.spend[p]
+	switch {
+	case a.overdrawn(p):
 		runs := s.byCost(a.runs[p])
 		for i := 0; i < len(runs) && slack < 0; i++ {
 			slack += runs[i].share
 			s.shift(runs[i], p+1)
 		}
-	case a.value[p] > threshold && slack > 0:
+	case a.ample(p):
 		var lower []*hold
 		for level := p + 1; level <= Free; level++ {
 			lower = append(lower, a.runs[level]...)
@@ -142,7 +126,8 @@ func (s *Scheduler) byCost(runs []*hold) []*hold {
 func (s *Scheduler) shift(h *hold, to Level) {
 	s.budget--
 	s.moves = append(s.moves, Move{Seq: h.seq, From: h.level, To: to, Cost: h.costAt(s.now)})
-	if to > h.level {
+	if to > h.level && !s.shifted { // others may preempt it now, or another after it
+		s.shifted = true
 		s.encourage()
 	}
 	s.move(h, to)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -42,6 +43,9 @@ func (s *Scheduler) SetPreemption(on bool) {
 func (s *Scheduler) encourage() {
 	for _, a := range s.accounts {
 		a.eager = true
+		if s.stir(a); s.underway {
+			s.attend(a)
+		}
 	}
 }
 
@@ -56,14 +60,21 @@ type hunt struct {
 	vain map[string]struct{}
 }
 
+// An account does not hunt again for huntRest for every huntEffort runs that were
+// looked at: with news all the time, hunts would take all the time there is.
+const (
+	huntEffort = 256
+	huntRest   = 2 * time.Millisecond
+)
+
 // startHunt begins the search at the level that ends.
 func (s *Scheduler) startHunt() {
 	s.hunt = &hunt{level: s.stage}
 	if s.cfg.NoPreemption {
 		return
 	}
-	for _, a := range s.inTurn() {
-		if s.mayHunt(a) {
+	for _, a := range s.restless {
+		if a.level == s.stage && s.hungry(a) && s.now >= s.huntOf(a) {
 			a.eager, a.hunted = false, s.now
 			s.hunt.hunters = append(s.hunt.hunters, a)
 		}
@@ -71,6 +82,7 @@ func (s *Scheduler) startHunt() {
 	if len(s.hunt.hunters) == 0 {
 		return
 	}
+	slices.SortFunc(s.hunt.hunters, byTurn)
 	var runs []*hold
 	for _, a := range s.accounts {
 		for level := s.stage + 1; level <= Free; level++ {
@@ -81,23 +93,11 @@ func (s *Scheduler) startHunt() {
 			}
 		}
 	}
+	for _, a := range s.hunt.hunters {
+		a.rested = s.now.Add(time.Duration(len(runs)/huntEffort) * huntRest)
+	}
 	s.budget -= len(runs) / 64
 	s.hunt.victims, s.hunt.vain = s.byCost(runs), map[string]struct{}{}
-}
-
-// mayHunt reports whether the account may preempt at the level: one that runs
-// something at a worse level had better promote that. When it was tried in vain
-// and nothing new came, it is tried again only after a while.
-func (s *Scheduler) mayHunt(a *account) bool {
-	if a.level != s.stage || !a.eager && s.now < a.hunted.Add(s.cfg.Recheck) {
-		return false
-	}
-	for level := s.stage + 1; level <= Free; level++ {
-		if len(a.runs[level]) > 0 {
-			return false
-		}
-	}
-	return slices.ContainsFunc(a.parties, func(p *party) bool { return p.commands.n > 0 })
 }
 
 // preemptible reports whether the run may ever be a victim: an agent can be told
@@ -218,9 +218,11 @@ func (s *Scheduler) preempt(v *hold, o *offer, level Level) {
 	v.stopped = true
 	if v.account.known {
 		v.account.value = v.account.value.Add(cost)
-		v.account.changed = true
+		s.touch(v.account)
+		s.attend(v.account)
 	}
 	a.value = a.value.Sub(cost)
+	s.attend(a)
 	w.preempted = s.passes
 	it := sh.items.pop()
 	s.preempted = append(s.preempted, Preemption{

@@ -203,6 +203,7 @@ func (s *Scheduler) list(l *lane) {
 	}
 	l.order, l.key, l.need = s.orderOf(l), l.file(l.shapes.head()), l.shapes.roughBound()
 	l.order.insert(l.key, l.need, l)
+	s.stir(l.account)
 }
 
 func (s *Scheduler) unlist(l *lane) {

@@ -169,11 +169,12 @@ func (s *Scheduler) wait(since job.Time) bool {
 // NextWake is when a pass is needed though nothing happens: when a head will have
 // waited long enough. It is known after a pass that had nothing more to do.
 //
-// Where accounts share, quota changes with time: then it is after Recheck, as long
-// as anything waits or is paid for.
+// Where accounts share, quota changes with time: then it is also when an account
+// that has anything waiting or running comes to another level, or may try again to
+// preempt, but not before Recheck.
 func (s *Scheduler) NextWake(now job.Time) (job.Time, bool) {
 	wake := s.nextWake
-	if t := s.now.Add(s.cfg.Recheck); s.fair && (s.ready > 0 || len(s.held) > 0) && (wake == 0 || t < wake) {
+	if t := max(s.nextAssess, s.now.Add(s.cfg.Recheck)); s.fair && s.nextAssess != forever && (wake == 0 || t < wake) {
 		wake = t
 	}
 	return max(wake, now), wake != 0
@@ -194,14 +195,22 @@ func (s *Scheduler) heads() []*shape {
 	if s.cfg.MaxReservations <= 0 || s.ready == 0 {
 		return nil
 	}
+	parties := s.partiesInTurn()
 	var walks []*walker
-	for _, p := range s.partiesInTurn() {
-		walks = append(walks, &walker{order: &p.commands, bound: s.roomOf})
-	}
-	for seen := 0; len(walks) > 0 && seen < maxHeadsSeen && len(s.headList) < s.cfg.MaxReservations; seen++ {
-		w := walks[0]
+	for seen := 0; seen < maxHeadsSeen && len(s.headList) < s.cfg.MaxReservations; seen++ {
+		var w *walker
+		switch {
+		case len(parties) > 0:
+			w = &walker{order: &parties[0].commands, bound: s.roomOf}
+			parties = parties[1:]
+		case len(walks) > 0:
+			w = walks[0]
+			walks = walks[1:]
+		default:
+			return s.headList
+		}
 		o, _, ok := w.next(s)
-		if walks = walks[1:]; !ok {
+		if !ok {
 			continue
 		}
 		w.skip()

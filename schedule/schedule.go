@@ -78,6 +78,11 @@ type Scheduler struct {
 	// fair is whether any is.
 	accounts    map[string]*account
 	numAccounts int
+	changed     []*account // to be stored
+	stirred     []*account // to be assessed
+	restless    []*account // to be looked at when levels end
+	shifted     bool       // a run went to a worse level in this pass
+	nextAssess  job.Time   // when all are
 	everyone    *account
 	fair        bool
 	parties     []*party
@@ -129,8 +134,6 @@ type Scheduler struct {
 	headList  []*shape
 	ending    []*hold
 	bids      []bid
-	turns     []*account // in order as of turned serves
-	turned    uint64
 }
 
 // New makes a scheduler that knows nothing yet.

@@ -232,6 +232,7 @@ func (s *Scheduler) announce(sh *shape) {
 		return
 	}
 	sh.lane.account.eager = true
+	s.stir(sh.lane.account)
 	if sh.checked != s.sweep && !sh.toCheck {
 		sh.toCheck = true
 		s.unchecked = append(s.unchecked, sh)
