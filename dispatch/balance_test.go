@@ -182,6 +182,7 @@ func TestConfig(t *testing.T) {
 	w.same(want, AccountConfigFromProto(c.ToProto()))
 	a := c.Account("x")
 	w.same(want, ConfigOf(&a))
+	w.same(&AccountConfig{}, (&AccountConfig{PerLabelTaskLimits: map[string]int32{}}).clone())
 	w.same(Balance{1, 2, 3, 4, 5}, AccountConfigFromProto(&dispatchpb.AccountConfig{ChargeRate: []float64{1, 2, 3, 4, 5, 6}}).ChargeRate)
 
 	for name, bad := range map[string]*AccountConfig{

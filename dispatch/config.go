@@ -133,7 +133,10 @@ func (c *AccountConfig) clone() *AccountConfig {
 		return &AccountConfig{}
 	}
 	o := *c
-	o.PerLabelTaskLimits = maps.Clone(c.PerLabelTaskLimits)
+	o.PerLabelTaskLimits = nil
+	if len(c.PerLabelTaskLimits) > 0 {
+		o.PerLabelTaskLimits = maps.Clone(c.PerLabelTaskLimits)
+	}
 	return &o
 }
 

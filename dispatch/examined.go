@@ -20,7 +20,14 @@ func (s *Scheduler) examine() {
 			continue
 		}
 		for sh := range p.shapes {
-			if _, may := s.core.Standing(sh.id); may {
+			_, may := s.core.Standing(sh.id)
+			if p.config.MaxFanout == 0 { // it is the same for all
+				if may {
+					p.examined = this
+				}
+				break
+			}
+			if may {
 				sh.examined = this
 			}
 		}

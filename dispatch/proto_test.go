@@ -184,6 +184,14 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
+	small := newWorld(f, Config{})
+	small.account("a", *rates(10, 1), 2)
+	small.request("r", "a", "x", "", 0)
+	small.calls(1, "w x")
+	if data, err = proto.Marshal(small.pool().ToProto()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		doc := &dispatchpb.Pool{}
