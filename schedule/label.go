@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -105,11 +106,8 @@ func keyOf(ids []labelID) string {
 // file makes the class found by the rarest of its labels; there is at least one.
 func (t *labelTable) file(c *class) {
 	rarest := slices.MinFunc(c.labels, func(a, b labelID) int {
-		if x, y := &t.all[a], &t.all[b]; x.count != y.count {
-			return x.count - y.count
-		} else {
-			return len(x.classes) - len(y.classes)
-		}
+		x, y := &t.all[a], &t.all[b]
+		return cmp.Or(x.count-y.count, len(x.classes)-len(y.classes))
 	})
 	l := &t.all[rarest]
 	c.filed, c.filedAt = rarest, len(l.classes)
