@@ -75,7 +75,9 @@ func (n *Namespace) ModifyAccount(ctx context.Context, name string, edit func(*j
 		}
 		changed := job.Differences(old.Settings(), a.Settings())
 		w.setAccount(&a)
-		w.record(job.EventRow{Kind: job.EventAccountChanged, Account: name, Who: by, Details: changed})
+		if len(changed) > 0 {
+			w.record(job.EventRow{Kind: job.EventAccountChanged, Account: name, Who: by, Details: changed})
+		}
 		return w.accountState(name), nil
 	})
 }
@@ -205,7 +207,9 @@ func (n *Namespace) SetDefaultAccount(ctx context.Context, name, by string, once
 		was := w.state.Meta().Account
 		w.state.SetAccount(name)
 		w.feed()
-		w.record(job.EventRow{Kind: job.EventDefaultAccount, Account: name, Who: by, Details: map[string]string{"old": was, "new": name}})
+		if name != was {
+			w.record(job.EventRow{Kind: job.EventDefaultAccount, Account: name, Who: by, Details: map[string]string{"old": was, "new": name}})
+		}
 		return struct{}{}, nil
 	})
 	return err

@@ -90,7 +90,9 @@ func (a *Accounts) ModifyAccount(ctx context.Context, name string, edit func(*jo
 		if err := changed.Validate(); err != nil {
 			return err
 		}
-		t.auditAccount(job.EventAccountChanged, name, by, job.Differences(was.Settings(), changed.Settings()))
+		if differ := job.Differences(was.Settings(), changed.Settings()); len(differ) > 0 {
+			t.auditAccount(job.EventAccountChanged, name, by, differ)
+		}
 		return t.state.Scheduler.SetAccountConfig(dispatch.AccountID(name), dispatch.ConfigOf(&changed))
 	})
 }
