@@ -10,10 +10,11 @@ import "github.com/muster-queue/muster/job"
 func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) {
 	s.begin(now)
 	s.budget = max
-	s.open()
 	if !s.arrive() {
 		return s.placed, true
 	}
+	s.assess() // those who have jobs for agents that came
+	s.open()
 	if s.cfg.Strict {
 		more = s.passStrict()
 		return s.placed, more
