@@ -29,6 +29,8 @@ type model struct {
 	first  []AccountID
 	// number decides between workers that are alike.
 	number func(WorkerID) uint32
+	// victims are those that were ever preempted, as they were.
+	victims map[RequestID]modelTask
 }
 
 type modelAccount struct {
@@ -57,11 +59,12 @@ type modelQueue struct {
 	enqueued int
 	assign   RequestID
 	aborts   []RequestID
+	told     bool
 }
 
 func newModel(names ...AccountID) *model {
 	return &model{
-		preempt: true, accounts: map[AccountID]*modelAccount{}, tasks: map[RequestID]*modelTask{}, workers: map[WorkerID]*modelWorker{},
+		preempt: true, accounts: map[AccountID]*modelAccount{}, tasks: map[RequestID]*modelTask{}, victims: map[RequestID]modelTask{}, workers: map[WorkerID]*modelWorker{},
 		queues: map[WorkerID]*modelQueue{}, errors: map[RequestID]string{}, served: map[AccountID]int{}, first: turns(names),
 	}
 }
@@ -476,6 +479,7 @@ func (m *model) swap(v, r *modelTask, p Priority) Decision {
 	a := m.accounts[r.AccountID]
 	a.value = a.value.Sub(v.cost)
 	delete(m.tasks, v.ID)
+	m.victims[v.ID] = *v
 	m.take(r, v.worker, p, v.cost)
 	return Decision{Type: AssignPreempting, WorkerID: r.worker, RequestID: r.ID, TaskToAbort: v.ID, Priority: p}
 }
@@ -524,19 +528,29 @@ func (m *model) assign(t int, callers []*IdleWorker) (all []Assignment) {
 			delete(m.queues, w.ID)
 		}
 	}
+	var back []modelTask
 	for _, d := range m.pass() {
 		q := &modelQueue{enqueued: m.now, assign: d.RequestID}
 		if d.Type == AssignPreempting {
-			q.aborts = []RequestID{d.TaskToAbort}
-			if old := m.queues[d.WorkerID]; old != nil {
+			old := m.queues[d.WorkerID]
+			if old != nil && old.assign == d.TaskToAbort && !old.told {
+				back = append(back, m.victims[d.TaskToAbort])
+			} else {
+				q.aborts = []RequestID{d.TaskToAbort}
+			}
+			if old != nil {
 				q.aborts = append(q.aborts, old.aborts...)
 			}
 			q.spare(d.RequestID)
 		}
 		m.queues[d.WorkerID] = q
 	}
+	for _, v := range back {
+		m.waiting(&v.TaskRequest, v.confirmed)
+	}
 	for _, w := range callers {
 		if q := m.queues[w.ID]; q != nil {
+			q.told = true
 			all = append(all, Assignment{w.ID, q.assign, !m.tasks[q.assign].ProvisionableLabels.SubsetOf(w.Labels)})
 		}
 	}
@@ -553,6 +567,9 @@ func (m *model) tellRunning(id RequestID, w WorkerID, t int) {
 		return
 	}
 	m.running(id, w, t)
+	if q != nil && q.assign == id {
+		q.told = true
+	}
 	if q != nil && t >= q.enqueued {
 		delete(m.queues, w)
 	}

@@ -32,6 +32,7 @@ type Decision struct {
 // RunOnce gives workers to the requests whose turn it is, and tells what it decided.
 func (s *Scheduler) RunOnce(events EventSink) []Decision {
 	s.passes++
+	s.victims = map[RequestID]TaskRequest{}
 	if listening(events) {
 		s.reckoned()
 	}
@@ -97,6 +98,7 @@ func (s *Scheduler) moved(m schedule.Move, events EventSink) {
 func (s *Scheduler) preempt(p schedule.Preemption, events EventSink) Decision {
 	r, w := s.bySeq[p.Seq], s.byNumber[p.Worker]
 	v := w.run
+	s.victims[v.id] = v.task()
 	if listening(events) {
 		s.tellPreemption(r, v, w, &p, events)
 	}

@@ -19,6 +19,8 @@ type workerQueue struct {
 	// first: when a task that nobody has collected is preempted in its turn, what is
 	// really running there is still the earlier one.
 	aborts []RequestID
+	// untold: the worker did not come for it yet, so it cannot be running there.
+	untold bool
 }
 
 // WorkerQueue is a decision that its worker has not acknowledged.
@@ -28,13 +30,15 @@ type WorkerQueue struct {
 	TaskToAssign RequestID
 	// TasksToAbort are what the worker may be running and is to stop, the latest first.
 	TasksToAbort []RequestID
+	// Told is whether the worker came for the task.
+	Told bool
 }
 
 // WorkerQueues are all decisions that are not acknowledged, by worker.
 func (r *Reconciler) WorkerQueues() []WorkerQueue {
 	all := make([]WorkerQueue, 0, len(r.queues))
 	for id, q := range r.queues {
-		all = append(all, WorkerQueue{id, q.enqueued, q.assign, slices.Clone(q.aborts)})
+		all = append(all, WorkerQueue{id, q.enqueued, q.assign, slices.Clone(q.aborts), !q.untold})
 	}
 	slices.SortFunc(all, func(a, b WorkerQueue) int { return cmp.Compare(a.WorkerID, b.WorkerID) })
 	return all
@@ -63,7 +67,7 @@ func (r *Reconciler) ToProto() *dispatchpb.Reconciler {
 }
 
 func (q *workerQueue) encode() *dispatchpb.WorkerQueue {
-	p := &dispatchpb.WorkerQueue{EnqueueTime: timestamppb.New(q.enqueued), TaskToAssign: string(q.assign)}
+	p := &dispatchpb.WorkerQueue{EnqueueTime: timestamppb.New(q.enqueued), TaskToAssign: string(q.assign), Untold: q.untold}
 	for i, id := range q.aborts {
 		if i == 0 {
 			p.TaskToAbort = string(id)
@@ -97,7 +101,7 @@ func (e textError) Error() string { return string(e) }
 
 // load files a decision as it was stored.
 func (r *Reconciler) load(id WorkerID, p *dispatchpb.WorkerQueue) error {
-	q := &workerQueue{assign: RequestID(p.GetTaskToAssign())}
+	q := &workerQueue{assign: RequestID(p.GetTaskToAssign()), untold: p.GetUntold()}
 	if err := job.CheckName("worker", string(id)); err != nil {
 		return err
 	}

@@ -54,10 +54,16 @@ func (r *Reconciler) AssignTasks(_ context.Context, s *Scheduler, t time.Time, e
 	}
 	for _, d := range s.RunOnce(events) {
 		r.decide(&d)
+		if d.Type == AssignPreempting && !slices.Contains(r.queues[d.WorkerID].aborts, d.TaskToAbort) {
+			// No worker ever heard of it: it waits as before.
+			v := s.victims[d.TaskToAbort]
+			_ = s.AddRequest(&v, v.ConfirmedTime, nil, events) // it was checked
+		}
 	}
 	var all []Assignment
 	for _, w := range workers {
 		if q := r.queues[w.ID]; q != nil && q.assign != "" {
+			r.tell(w.ID, q)
 			all = append(all, Assignment{w.ID, q.assign, s.provisionRequired(q.assign, w.Labels)})
 		}
 	}
@@ -115,13 +121,24 @@ func (r *Reconciler) watch(q *workerQueue) {
 	}
 }
 
+// tell notes that a worker came for its task.
+func (r *Reconciler) tell(id WorkerID, q *workerQueue) {
+	if q.untold {
+		q.untold = false
+		r.journal.touch(queueRecord, string(id))
+	}
+}
+
 // decide keeps a decision. What the worker was to stop before it still is, if it is
-// preempted again.
+// preempted again; what it was never told to run it need not stop.
 func (r *Reconciler) decide(d *Decision) {
-	q := &workerQueue{enqueued: d.Time, assign: d.RequestID}
+	q := &workerQueue{enqueued: d.Time, assign: d.RequestID, untold: true}
 	if d.Type == AssignPreempting {
-		q.aborts = append(q.aborts, d.TaskToAbort)
-		if old := r.queues[d.WorkerID]; old != nil {
+		old := r.queues[d.WorkerID]
+		if old == nil || old.assign != d.TaskToAbort || !old.untold {
+			q.aborts = append(q.aborts, d.TaskToAbort)
+		}
+		if old != nil {
 			q.aborts = append(q.aborts, old.aborts...)
 		}
 		q.spare(q.assign)
@@ -181,6 +198,9 @@ func (r *Reconciler) NotifyTaskRunning(_ context.Context, s *Scheduler, events E
 	}
 	if err := s.NotifyTaskRunning(update.RequestID, update.WorkerID, update.Time, events); err != nil {
 		return err
+	}
+	if q != nil && q.assign == update.RequestID {
+		r.tell(update.WorkerID, q)
 	}
 	if q != nil && !normal(update.Time).Before(q.enqueued) {
 		r.discard(update.WorkerID)

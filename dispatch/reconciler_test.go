@@ -137,7 +137,32 @@ func TestCancellations(t *testing.T) {
 	})
 }
 
-// TestPreemptedAgain: when a task that nobody collected has to give way in its turn,
+// TestNeverTold: a task that nobody collected and that has to give way in its turn
+// waits again: the outside, which never saw it leave, would not tell of it.
+func TestNeverTold(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.account("low", AccountConfig{}, 0, 1)
+	w.account("high", AccountConfig{}, 5)
+	w.tellWaiting("victim", "", "", 0)
+	w.calls(0, "W")
+	w.tellRunning("victim", "W", 0)
+	w.tellWaiting("middle", "low", "", 1)
+	w.calls(1)
+	w.tellWaiting("top", "high", "", 2)
+	w.calls(2)
+	w.wantOn("top", "W")
+	w.wantCancelled(Cancellation{WorkerID: "W", RequestID: "victim"})
+	again, err := NewFromProto(w.r.ToProto())
+	w.ok(err)
+	w.same(w.r.WorkerQueues(), again.WorkerQueues())
+	if m, known := w.s.GetRequest("middle"); !known || m.AccountID != "low" || m.ConfirmedTime != at(1) || w.s.WaitingRequests() != 1 {
+		t.Errorf("%+v, %t; want it waiting as before", m, known)
+	}
+	w.calls(3, "X")
+	w.wantOn("middle", "X")
+}
+
+// TestPreemptedAgain: when a task that has hardly been told has to give way in its turn,
 // what really runs there is still cancelled.
 func TestPreemptedAgain(t *testing.T) {
 	w := newWorld(t, Config{})
@@ -148,6 +173,7 @@ func TestPreemptedAgain(t *testing.T) {
 	w.tellRunning("victim", "W", 0)
 	w.tellWaiting("middle", "low", "", 1)
 	w.calls(1)
+	w.calls(1.5, "W") // it was told, but may not have begun
 	w.tellWaiting("top", "high", "", 2)
 	w.calls(2)
 	w.wantOn("top", "W")

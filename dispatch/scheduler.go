@@ -21,6 +21,8 @@ type Scheduler struct {
 	workers  map[WorkerID]*worker
 	waiting  int // how many requests are queued
 	passes   uint64
+	// victims are the tasks that the last pass preempted, as they were.
+	victims map[RequestID]TaskRequest
 
 	// The scheduler below knows numbers.
 	bySeq    map[job.Seq]*request

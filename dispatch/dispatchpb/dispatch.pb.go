@@ -722,8 +722,10 @@ type WorkerQueue struct {
 	TaskToAbort string `protobuf:"bytes,3,opt,name=task_to_abort,json=taskToAbort,proto3" json:"task_to_abort,omitempty"`
 	// Others that it was to stop before, when not even that was acknowledged.
 	EarlierTasksToAbort []string `protobuf:"bytes,4,rep,name=earlier_tasks_to_abort,json=earlierTasksToAbort,proto3" json:"earlier_tasks_to_abort,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// The worker did not come for task_to_assign yet, so it cannot be running there.
+	Untold        bool `protobuf:"varint,5,opt,name=untold,proto3" json:"untold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkerQueue) Reset() {
@@ -782,6 +784,13 @@ func (x *WorkerQueue) GetEarlierTasksToAbort() []string {
 		return x.EarlierTasksToAbort
 	}
 	return nil
+}
+
+func (x *WorkerQueue) GetUntold() bool {
+	if x != nil {
+		return x.Untold
+	}
+	return false
 }
 
 // RequestRecord is one request, queued or running.
@@ -1351,12 +1360,13 @@ const file_dispatchpb_dispatch_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x1f.muster.dispatch.v1.WorkerQueueR\x05value:\x028\x01\x1a=\n" +
 	"\x0fTaskErrorsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcb\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe3\x01\n" +
 	"\vWorkerQueue\x12=\n" +
 	"\fenqueue_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\venqueueTime\x12$\n" +
 	"\x0etask_to_assign\x18\x02 \x01(\tR\ftaskToAssign\x12\"\n" +
 	"\rtask_to_abort\x18\x03 \x01(\tR\vtaskToAbort\x123\n" +
-	"\x16earlier_tasks_to_abort\x18\x04 \x03(\tR\x13earlierTasksToAbort\"\x86\x03\n" +
+	"\x16earlier_tasks_to_abort\x18\x04 \x03(\tR\x13earlierTasksToAbort\x12\x16\n" +
+	"\x06untold\x18\x05 \x01(\bR\x06untold\"\x86\x03\n" +
 	"\rRequestRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
