@@ -50,11 +50,12 @@ func (p *Pool) ToProto() *dispatchpb.Pool {
 }
 
 // Wipe forgets everything but the settings and the accounts, which have nothing on
-// them afterwards.
+// them afterwards. The clock begins anew at a time, which heals a pool that was told
+// of times to come.
 func (p *Pool) Wipe(t time.Time) {
 	old, cfg := *p, p.Scheduler.Config()
 	s := newScheduler(cfg)
-	s.start(later(normal(t), p.Scheduler.now))
+	s.start(normal(t))
 	p.Scheduler, p.Reconciler = s, New()
 	s.journal, p.Reconciler.journal = p.journal, p.journal
 	for id, a := range cfg.AccountConfigs {

@@ -7,7 +7,6 @@ import (
 	"github.com/muster-queue/muster/api"
 	v1 "github.com/muster-queue/muster/api/muster/v1"
 	"github.com/muster-queue/muster/dispatch/external"
-	"github.com/muster-queue/muster/job"
 )
 
 // Swarming's plugin protocol has the messages of ExternalScheduler, with the same
@@ -79,24 +78,21 @@ func (s *schedulerService) NotifyTasks(ctx context.Context, m *v1.NotifyTasksReq
 	}
 	news := make([]external.News, len(m.Notifications))
 	for i, n := range m.Notifications {
-		if news[i], err = newsOf(n); err != nil {
-			return nil, job.Errorf(job.Invalid, "notifications[%d]: %w", i, err)
-		}
+		news[i] = newsOf(n)
 	}
 	return &v1.NotifyTasksResponse{}, s.external.NotifyTasks(ctx, namespace, m.SchedulerId, news, m.IsCallback)
 }
 
-func newsOf(m *v1.NotifyTasksItem) (n external.News, err error) {
-	if n.Time, err = api.ToTime("time", m.GetTime()); err != nil {
-		return n, err
-	}
+func newsOf(m *v1.NotifyTasksItem) (n external.News) {
 	t := m.GetTask()
 	n.Task = external.Task{ID: t.GetId(), Tags: t.GetTags(), State: external.State(t.GetState()), Worker: t.GetBotId()}
 	for _, slice := range t.GetSlices() {
 		n.Task.Slices = append(n.Task.Slices, slice.GetDimensions())
 	}
-	n.Task.Enqueued, err = api.ToTime("enqueued_time", t.GetEnqueuedTime())
-	return n, err
+	if n.Time, n.Wrong = api.ToTime("time", m.GetTime()); n.Wrong == nil {
+		n.Task.Enqueued, n.Wrong = api.ToTime("enqueued_time", t.GetEnqueuedTime())
+	}
+	return n
 }
 
 // GetCancellations are the tasks that are to be stopped.

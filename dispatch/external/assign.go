@@ -10,7 +10,8 @@ import (
 
 // AssignTasks tells a pool which workers have nothing to do at a time (zero:
 // now), and what each of them should run, if anything. The same is told again
-// until it is acknowledged by news of the task. Each worker counts once.
+// until it is acknowledged by news of the task. Each worker counts once. A time ahead
+// of the server's clock counts as now; beyond MaxAhead it is refused as Invalid.
 func (s *Scheduler) AssignTasks(ctx context.Context, namespace, pool string, at time.Time, idle []Worker) ([]dispatch.Assignment, error) {
 	now := s.cfg.Now()
 	if at.IsZero() {
@@ -23,7 +24,7 @@ func (s *Scheduler) AssignTasks(ctx context.Context, namespace, pool string, at 
 	if err != nil {
 		return nil, err
 	}
-	o := &op{phase: assign, idle: workers, at: at}
+	o := &op{phase: assign, idle: workers, at: earlier(at, now)}
 	if err := s.do(ctx, id{namespace, pool}, o); err != nil {
 		return nil, err
 	}

@@ -1,29 +1,46 @@
 package external
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/muster-queue/muster/dispatch"
 	"github.com/muster-queue/muster/job"
 )
 
-// NotifyTasks tells a pool how tasks stand, and returns when that is stored. News
-// that say nothing of a task that can be understood (no id) are refused as
-// Invalid, all of the call; a task that is not as it should be becomes an error,
-// which Cancellations has. A pool that is full refuses new tasks as Exhausted;
-// the rest of the call is done. callback says that the news were asked for.
+// NotifyTasks tells a pool how tasks stand, and returns when that is stored. A task
+// that is not as it should be becomes an error, which Cancellations has. News that
+// name no task are left out, which the server's log says: who repeats a call until
+// it succeeds must not be stuck. Times ahead of the server's clock count as now. A
+// pool that is full refuses new tasks as Exhausted; the rest of the call is done.
+// callback says that the news were asked for.
 func (s *Scheduler) NotifyTasks(ctx context.Context, namespace, pool string, news []News, callback bool) error {
 	if len(news) > MaxNews {
 		return job.Errorf(job.Invalid, "%d notifications; at most %d in one call", len(news), MaxNews)
 	}
-	updates, err := s.updates(news)
-	if err != nil {
-		return err
-	}
+	updates, nameless := s.updates(news)
 	return s.do(ctx, id{namespace, pool}, &op{phase: notify, do: func(t *turn) error {
+		t.leftOut(len(news)-len(updates), nameless)
 		return t.tell(updates, callback)
 	}})
+}
+
+// complainEvery is how often the log says at most that news of a pool were left out.
+const complainEvery = time.Minute
+
+// leftOut notes news that name no task, and why the first does not.
+func (t *turn) leftOut(n int, why error) {
+	if n == 0 {
+		return
+	}
+	if t.nameless += int64(n); t.now.Sub(t.complained) < complainEvery {
+		return
+	}
+	t.scheduler.cfg.Logger.Warn("news that name no task were left out; the dispatcher should be mended",
+		"pool", t.id, "news", t.nameless, "error", why)
+	t.nameless, t.complained = 0, t.now
 }
 
 // update is what one of the news changes.
@@ -41,26 +58,39 @@ func (t *turn) tell(updates []update, callback bool) error {
 	return first
 }
 
-func (s *Scheduler) updates(news []News) ([]update, error) {
+// updates are what news change; the error is what is wrong with the first that name
+// no task.
+func (s *Scheduler) updates(news []News) (updates []update, nameless error) {
 	now := s.cfg.Now()
-	updates := make([]update, len(news))
-	for i := range news {
-		n := &news[i]
-		if n.Time.IsZero() {
+	updates = make([]update, 0, len(news))
+	for _, n := range inOrder(news, now) {
+		if err := job.CheckName("id of the task", n.Task.ID); err != nil {
+			nameless = cmp.Or(nameless, err)
+			continue
+		}
+		u, err := n.update(now)
+		if err != nil {
+			u = mistaken(n.Task.ID, err)
+		}
+		updates = append(updates, u)
+	}
+	return updates, nameless
+}
+
+// inOrder is a copy of news without times to come. If a clock is ahead, the order of
+// what it said is kept.
+func inOrder(news []News, now time.Time) []News {
+	list := slices.Clone(news)
+	ahead := func(n News) bool { return n.Time.After(now) }
+	if slices.ContainsFunc(list, ahead) {
+		slices.SortStableFunc(list, func(a, b News) int { return cmp.Or(a.Time, now).Compare(cmp.Or(b.Time, now)) })
+	}
+	for i := range list {
+		if n := &list[i]; n.Time.IsZero() || ahead(*n) {
 			n.Time = now
 		}
-		err := job.CheckName("id of the task", n.Task.ID)
-		if err == nil {
-			err = checkTime(n.Time, now)
-		}
-		if err != nil {
-			return nil, job.Errorf(job.Invalid, "notifications[%d]: %w", i, err)
-		}
-		if updates[i], err = n.update(now); err != nil {
-			updates[i] = mistaken(n.Task.ID, err)
-		}
 	}
-	return updates, nil
+	return list
 }
 
 // mistaken notes what is wrong with a task.
@@ -89,6 +119,9 @@ func (t *turn) room(task dispatch.RequestID) error {
 
 // update is what the news change; an error is what is wrong with the task.
 func (n *News) update(now time.Time) (update, error) {
+	if err := cmp.Or(n.Wrong, checkOld(n.Time)); err != nil {
+		return nil, err
+	}
 	category, known := n.Task.State.category()
 	switch {
 	case !known:
@@ -136,11 +169,8 @@ func (n *News) request(now time.Time) (*dispatch.TaskWaitingRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	enqueued := task.Enqueued
-	if enqueued.IsZero() {
-		enqueued = n.Time
-	}
-	if err := checkTime(enqueued, now); err != nil {
+	enqueued := earlier(cmp.Or(task.Enqueued, n.Time), now)
+	if err := checkOld(enqueued); err != nil {
 		return nil, err
 	}
 	return &dispatch.TaskWaitingRequest{

@@ -1,8 +1,10 @@
 package external
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +16,7 @@ import (
 )
 
 // What is wrong with a task is told as its cancellation, until it is known to be
-// gone; what cannot be a task at all refuses the call.
+// gone; what cannot be a task at all is left out.
 func TestMistakenTasks(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.create("p")
@@ -32,6 +34,7 @@ func TestMistakenTasks(t *testing.T) {
 		{Task{State: waiting, Slices: slice, Tags: make([]string, MaxLabels+1)}, "1001 tags"},
 		{Task{State: waiting, Slices: slice, Tags: []string{"qs_account:a\x00"}}, "control characters"},
 		{Task{State: running}, "the worker it runs on"},
+		{Task{State: waiting, Slices: slice, Enqueued: time.Unix(-1, 0)}, "before 1970"},
 	} {
 		c.ID = fmt.Sprint("task", i)
 		if err := w.NotifyTasks(t.Context(), "", "p", []News{{Task: c.Task}}, false); err != nil {
@@ -48,19 +51,6 @@ func TestMistakenTasks(t *testing.T) {
 			t.Errorf("%d is gone: %+v", i, list)
 		}
 	}
-	for what, news := range map[string]News{
-		"no id":      {Task: Task{State: waiting, Slices: slice}},
-		"long id":    {Task: Task{ID: strings.Repeat("x", job.MaxName+1), State: waiting, Slices: slice}},
-		"the future": {Time: noon.Add(2 * time.Hour), Task: Task{ID: "t", State: waiting, Slices: slice}},
-	} {
-		good := News{Task: Task{ID: "good", State: waiting, Slices: slice}}
-		if err := w.NotifyTasks(t.Context(), "", "p", []News{good, news}, false); !job.IsKind(err, job.Invalid) || !strings.Contains(err.Error(), "notifications[1]") {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	if info, _ := w.Get(t.Context(), "", "p"); info.Waiting != 0 {
-		t.Errorf("refused, and taken: %+v", info)
-	}
 	if err := w.NotifyTasks(t.Context(), "", "p", make([]News, MaxNews+1), false); !job.IsKind(err, job.Invalid) {
 		t.Errorf("too many: %v", err)
 	}
@@ -69,6 +59,38 @@ func TestMistakenTasks(t *testing.T) {
 	}
 	if _, err := w.AssignTasks(t.Context(), "", "p", time.Time{}, []Worker{{ID: "w", Labels: make([]string, MaxLabels+1)}}); !job.IsKind(err, job.Invalid) {
 		t.Errorf("too many labels: %v", err)
+	}
+}
+
+// News that name no task are left out of a call, and the log says so once a minute; the
+// others are done.
+func TestNamelessNews(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld(t, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	w.create("p")
+	slice := [][]string{{"a"}}
+	tell := func(good string) {
+		t.Helper()
+		news := []News{
+			{Task: Task{State: waiting, Slices: slice}},
+			{Task: Task{ID: strings.Repeat("x", job.MaxName+1), State: waiting, Slices: slice}},
+			{Task: Task{ID: good, State: waiting, Slices: slice}},
+			{Task: Task{ID: "wrong", State: waiting, Slices: slice}, Wrong: errors.New("not a time")},
+		}
+		if err := w.NotifyTasks(t.Context(), "", "p", news, false); err != nil {
+			t.Error(err)
+		}
+	}
+	tell("a")
+	tell("b")
+	w.pass(time.Minute)
+	tell("c")
+	if info, _ := w.Get(t.Context(), "", "p"); info.Waiting != 3 || info.TaskErrors != 1 {
+		t.Errorf("%+v", info)
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], "news=2") || !strings.Contains(lines[1], "news=4") || !strings.Contains(lines[0], "the name is empty") {
+		t.Errorf("the log has %q", lines)
 	}
 }
 

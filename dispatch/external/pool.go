@@ -23,6 +23,9 @@ type pool struct {
 
 	// Of the goroutine that runs it: nil until it is loaded.
 	state *state
+	// nameless are the news that were left out since complained, when the log said so.
+	nameless   int64
+	complained time.Time
 }
 
 // phase orders the operations of a batch.

@@ -20,16 +20,19 @@ const (
 	MaxLabel  = 1024
 	// MaxText bounds all labels, or all tags, of one worker or task, in bytes.
 	MaxText = 64 << 10
-	// MaxAhead is how far beyond the server's clock a time may be: the time of a
-	// pool never goes back.
+	// MaxAhead is how far beyond the server's clock the time of idle workers may be.
+	// Whatever is beyond it counts as now: a pool's time never goes back, and who
+	// moved it would let accounts gain what they never waited for.
 	MaxAhead = time.Hour
 )
 
 // News is how a task stood at a time.
 type News struct {
-	// Time of the news; zero: now.
+	// Time of the news; zero, or ahead of the server's clock: now.
 	Time time.Time
 	Task Task
+	// Wrong is why the rest cannot be read; nil: it can.
+	Wrong error
 }
 
 // Task is a task as its dispatcher tells of it.
@@ -42,7 +45,8 @@ type Task struct {
 	State  State
 	// Worker is where it runs.
 	Worker string
-	// Enqueued is since when it waits; zero: since the time of the news.
+	// Enqueued is since when it waits; zero: since the time of the news. Ahead of the
+	// server's clock: now.
 	Enqueued time.Time
 }
 
@@ -145,10 +149,23 @@ func checkTime(t, now time.Time) error {
 	if t.Sub(now) > MaxAhead {
 		return job.Errorf(job.Invalid, "time: %s is %v ahead of this server's clock; one of the two is wrong", t.UTC().Format(time.RFC3339), t.Sub(now).Round(time.Second))
 	}
+	return checkOld(t)
+}
+
+// checkOld refuses times of which there is no record.
+func checkOld(t time.Time) error {
 	if t.Before(earliest) {
 		return job.Errorf(job.Invalid, "time: %s is before 1970", t.UTC().Format(time.RFC3339))
 	}
 	return nil
+}
+
+// earlier is the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 var earliest = time.Unix(0, 0)
