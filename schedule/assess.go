@@ -134,9 +134,9 @@ func (s *Scheduler) huntOf(a *account) job.Time {
 }
 
 // dueOf is when an account is to be assessed again though nothing happens to it; one
-// that has nothing to run is not.
+// that has nothing to run is not, unless somebody else may have started something.
 func (s *Scheduler) dueOf(a *account) job.Time {
-	if a.ready == 0 && a.running() == 0 {
+	if a.ready == 0 && a.running() == 0 && !s.cfg.Shared {
 		return forever
 	}
 	due := s.now.Add(a.steady())
