@@ -17,10 +17,13 @@ import (
 type eventFlags struct {
 	app          *app
 	filter       client.LogFilter
-	pool         string
+	pool, queue  string
 	since, until string
 	limit        int
 }
+
+// noPool says that what is about pools is not wanted.
+const noPool = "none"
 
 func eventsCmd(a *app) *cobra.Command {
 	f := &eventFlags{app: a}
@@ -34,6 +37,7 @@ to another level of quota, or ended. Old entries are deleted; see the flags of
 		Example: `  muster events
   muster events --audit --since 30d
   muster events --kind preempted --kind reprioritized --account physics
+  muster events --task 3f6c0a9d
   muster events --since 1h --limit 0 -o json`,
 		Args: noArgs,
 		RunE: a.with(needData, func(ctx context.Context, l *link, _ []string) error { return f.show(ctx, l) }),
@@ -49,7 +53,8 @@ func (f *eventFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.filter.Audit, "audit", false, "only changes that somebody made, not what became of jobs")
 	fl.StringVar(&f.filter.Account, "account", "", "only what is about this `ACCOUNT`")
 	fl.StringVar(&f.pool, "pool", "", "only what is about this external scheduler's `POOL`; none: only the namespace's own")
-	fl.StringVar(&f.filter.Task, "task", "", "only what is about this `TASK`: the id of a job, or the name of an external task")
+	fl.StringVar(&f.filter.Task, "task", "", "only what is about this `TASK`: a job, by its key or id or the beginning of its key, or an external task, by its name")
+	fl.StringVarP(&f.queue, "queue", "q", "", "with --task: the `QUEUE` of the job")
 	fl.StringVar(&f.filter.Worker, "worker", "", "only what is about this `WORKER`")
 	fl.StringVar(&f.filter.Who, "who", "", "only what was changed with this token, by `NAME` as shown")
 	fl.StringVar(&f.since, "since", "", "only what happened after this `TIME`, e.g. 7d (ago) or 2030-01-02T15:04:05Z")
@@ -75,7 +80,7 @@ func (f *eventFlags) read() (err error) {
 	}
 	switch f.pool {
 	case "":
-	case "none":
+	case noPool:
 		f.filter.Pool = new("")
 	default:
 		f.filter.Pool = &f.pool
@@ -85,14 +90,36 @@ func (f *eventFlags) read() (err error) {
 			return job.Wrap(err, "", "--kind")
 		}
 	}
+	if f.queue != "" && f.filter.Task == "" {
+		return job.Errorf(job.Invalid, "--queue says where the job of --task is; that is missing")
+	}
 	if f.limit < 0 {
 		return job.Errorf(job.Invalid, "--limit %d; it must not be negative", f.limit)
 	}
 	return nil
 }
 
+// findTask makes the task's name of what a person calls it. A job that is no more is
+// known to the log by its id only.
+func (f *eventFlags) findTask(ctx context.Context, l *link) error {
+	if f.filter.Task == "" || f.pool != "" && f.pool != noPool {
+		return nil
+	}
+	i, err := find(ctx, l, f.queue, f.filter.Task)
+	switch {
+	case err == nil:
+		f.filter.Task = i.ID
+	case !job.IsKind(err, job.NotFound):
+		return err
+	}
+	return nil
+}
+
 func (f *eventFlags) show(ctx context.Context, l *link) error {
 	if err := f.read(); err != nil {
+		return err
+	}
+	if err := f.findTask(ctx, l); err != nil {
 		return err
 	}
 	t := &eventTable{app: f.app}

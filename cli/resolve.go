@@ -57,12 +57,21 @@ func (s *selection) resolveAll(ctx context.Context, l *link) ([]client.Ref, erro
 	return refs, nil
 }
 
-// resolve finds the job that a person means: by its key, by its id, or by the
-// beginning of its key when that is enough.
+// resolve names the job that a person means, see find.
 func resolve(ctx context.Context, l *link, queue, arg string) (client.Ref, error) {
-	key, err := api.ParseKey(arg)
+	i, err := find(ctx, l, queue, arg)
 	if err != nil {
 		return client.Ref{}, err
+	}
+	return refOf(i), nil
+}
+
+// find finds the job that a person means: by its key, by its id, or by the
+// beginning of its key when that is enough.
+func find(ctx context.Context, l *link, queue, arg string) (*client.Info, error) {
+	key, err := api.ParseKey(arg)
+	if err != nil {
+		return nil, err
 	}
 	refs := []client.Ref{{Queue: queue, Key: key}}
 	if digestLike(arg, 32) {
@@ -70,32 +79,32 @@ func resolve(ctx context.Context, l *link, queue, arg string) (client.Ref, error
 	}
 	found, err := l.Lookup(ctx, refs, client.Detail{Brief: true})
 	if err != nil {
-		return client.Ref{}, err
+		return nil, err
 	}
 	if len(found) > 0 {
-		return refOf(found[0]), nil
+		return found[0], nil
 	}
-	return resolvePrefix(ctx, l, queue, arg)
+	return findPrefix(ctx, l, queue, arg)
 }
 
-// resolvePrefix finds the one job whose key begins so.
-func resolvePrefix(ctx context.Context, l *link, queue, prefix string) (client.Ref, error) {
+// findPrefix finds the one job whose key begins so.
+func findPrefix(ctx context.Context, l *link, queue, prefix string) (*client.Info, error) {
 	const least = 4 // a shorter beginning is more likely a mistake
 	if len(prefix) < least {
-		return client.Ref{}, job.Errorf(job.NotFound, "there is no job %q", prefix)
+		return nil, job.Errorf(job.NotFound, "there is no job %q", prefix)
 	}
 	var only *client.Info
 	for i, err := range l.List(ctx, client.Filter{Queue: queue, KeyPrefix: prefix}, client.Detail{Brief: true}) {
 		switch {
 		case err != nil:
-			return client.Ref{}, err
+			return nil, err
 		case only != nil:
-			return client.Ref{}, job.Errorf(job.Invalid, "several jobs begin with %q; write more of the key", prefix)
+			return nil, job.Errorf(job.Invalid, "several jobs begin with %q; write more of the key", prefix)
 		}
 		only = i
 	}
 	if only == nil {
-		return client.Ref{}, job.Errorf(job.NotFound, "there is no job whose key is, or begins with, %q", prefix)
+		return nil, job.Errorf(job.NotFound, "there is no job whose key is, or begins with, %q", prefix)
 	}
-	return refOf(only), nil
+	return only, nil
 }

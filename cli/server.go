@@ -20,12 +20,14 @@ type serverFlags struct {
 	acceptClock bool
 	noAgent     bool
 	coordinate  coordinateFlags
+	retention   retentionFlags
 	capacity    *capacityFlags
 	logs        *logFlags
 }
 
-func serverCmd(a *app) *cobra.Command {
-	s := &serverFlags{}
+func serverCmd(a *app) *cobra.Command { return (&serverFlags{}).command(a) }
+
+func (s *serverFlags) command(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "server",
 		Short: "Run a server, with an agent for this machine",
@@ -58,6 +60,7 @@ token create").`,
 	f.StringSliceVar(&s.cfg.Hosts, "host", nil, "a further `NAME` or address that the certificate made here is for; may be repeated")
 	f.BoolVar(&s.cfg.TLS, "tls", false, "TLS on the addresses of this machine too")
 	s.addCoordinateFlags(f)
+	s.addRetentionFlags(f)
 	f.BoolVar(&s.noAgent, "no-agent", false, "run no jobs on this machine")
 	s.capacity = addCapacityFlags(cmd)
 	f.IntVar(&s.cfg.MaxConnections, "max-connections", 0, "at most `N` connections to each address; 20000 when not given")
@@ -67,23 +70,9 @@ token create").`,
 }
 
 func (s *serverFlags) run(ctx context.Context, a *app) error {
-	log, err := s.logs.logger(a)
+	cfg, err := s.config(a)
 	if err != nil {
 		return err
-	}
-	if s.cfg.Hold, err = optionalTime("hold", s.hold); err != nil {
-		return err
-	}
-	if err := s.readGlobal(); err != nil {
-		return err
-	}
-	s.cfg.Data, s.cfg.Logger, s.cfg.Version = dataDir(), log, a.Version
-	s.cfg.Engine.AcceptClock = s.acceptClock
-	cfg := muster.Config{Server: s.cfg}
-	if !s.noAgent {
-		if cfg.Agent, err = s.agent(a); err != nil {
-			return err
-		}
 	}
 	m, err := muster.Open(ctx, cfg)
 	if err != nil {
@@ -94,6 +83,29 @@ func (s *serverFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	return nil
+}
+
+// config is what the flags ask for.
+func (s *serverFlags) config(a *app) (cfg muster.Config, err error) {
+	if s.cfg.Logger, err = s.logs.logger(a); err != nil {
+		return cfg, err
+	}
+	if s.cfg.Hold, err = optionalTime("hold", s.hold); err != nil {
+		return cfg, err
+	}
+	if err := s.readRetention(); err != nil {
+		return cfg, err
+	}
+	if err := s.readGlobal(); err != nil {
+		return cfg, err
+	}
+	s.cfg.Data, s.cfg.Version = dataDir(), a.Version
+	s.cfg.Engine.AcceptClock = s.acceptClock
+	cfg.Server = s.cfg
+	if !s.noAgent {
+		cfg.Agent, err = s.agent(a)
+	}
+	return cfg, err
 }
 
 // agent is the configuration of the server's own agent.
