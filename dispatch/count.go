@@ -43,6 +43,18 @@ func (s *Scheduler) Confirmed(visit func(id RequestID, at time.Time, running boo
 	}
 }
 
+// ConfirmedWorkers visits all workers with the times of the latest news of them and of
+// what they run, empty if they are idle; in no order.
+func (s *Scheduler) ConfirmedWorkers(visit func(id WorkerID, at time.Time, running RequestID, runningAt time.Time)) {
+	for id, w := range s.workers {
+		if w.run == nil {
+			visit(id, w.confirmed, "", time.Time{})
+		} else {
+			visit(id, w.confirmed, w.run.id, w.run.confirmed)
+		}
+	}
+}
+
 // Unacknowledged is how many workers have a decision that is not acknowledged.
 func (r *Reconciler) Unacknowledged() int { return len(r.queues) }
 

@@ -64,6 +64,30 @@ func BenchmarkAssign(b *testing.B) {
 	b.ReportMetric(float64(len(took))/b.Elapsed().Seconds(), "assigns/s")
 }
 
+// BenchmarkLook looks at a pool with 100,000 tasks that wait and 5,000 that run.
+func BenchmarkLook(b *testing.B) {
+	w := newWorld(b, Config{})
+	w.create("p")
+	w.fleet(b, 105_000, 5000)
+	for _, limit := range []int{1000, MaxRows} {
+		b.Run(fmt.Sprint("inspect=", limit), func(b *testing.B) {
+			for b.Loop() {
+				i, err := w.Inspect(b.Context(), "", "p", Wanted{Tasks: true, Workers: true, Limit: limit})
+				if err != nil || len(i.Waiting) != limit {
+					b.Fatal(len(i.Waiting), err)
+				}
+			}
+		})
+	}
+	b.Run("callbacks", func(b *testing.B) {
+		for b.Loop() {
+			if list, err := w.Callbacks(b.Context(), "", "p"); err != nil || len(list) != 1250 {
+				b.Fatal(len(list), err)
+			}
+		}
+	})
+}
+
 // fleet fills the pool: workers of 20 models that are busy, and tasks for them.
 func (w *world) fleet(t testing.TB, tasks, workers int) {
 	for first := 0; first < tasks; first += MaxNews {

@@ -1,7 +1,6 @@
 package external
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -26,37 +25,28 @@ func (s *Scheduler) Callbacks(ctx context.Context, namespace, pool string) ([]st
 	})
 }
 
-// fresh is a task and when something was last heard of it, or asked.
-type fresh struct {
-	id dispatch.RequestID
-	at time.Time
-}
-
 func (s *state) stalest(now time.Time) []string {
-	var waits, run []fresh
+	waits, runs := part(s.Scheduler.WaitingRequests(), waitingPart), part(s.Scheduler.RunningRequests(), runningPart)
 	asked := make(map[dispatch.RequestID]time.Time, len(s.asked))
 	s.Scheduler.Confirmed(func(id dispatch.RequestID, at time.Time, running bool) {
-		f := fresh{id, at}
-		if at, ok := s.asked[f.id]; ok && at.After(f.at) {
-			f.at, asked[f.id] = at, at
+		if when, ok := s.asked[id]; ok && when.After(at) {
+			at, asked[id] = when, when
 		}
-		if running {
-			run = append(run, f)
+		if h := (heard{id: string(id), at: at}); running {
+			runs.add(h)
 		} else {
-			waits = append(waits, f)
+			waits.add(h)
 		}
 	})
 	s.asked = asked // those of tasks that are gone, or heard of since, are forgotten
 	var list []string
-	for _, f := range slices.Concat(stalest(waits, waitingPart, MaxNews/2), stalest(run, runningPart, MaxNews/2)) {
-		s.asked[f.id] = now
-		list = append(list, string(f.id))
+	for _, h := range slices.Concat(waits.sorted(), runs.sorted()) {
+		s.asked[dispatch.RequestID(h.id)] = now
+		list = append(list, h.id)
 	}
 	return list
 }
 
-// stalest are the stalest of all, one part of them, at most so many.
-func stalest(all []fresh, part, most int) []fresh {
-	slices.SortFunc(all, func(a, b fresh) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
-	return all[:min((len(all)+part-1)/part, most)]
-}
+// part gathers the stalest of so many, one of each so many, at most half of what fits
+// into one notification.
+func part(all, of int) *stalest { return &stalest{most: min((all+of-1)/of, MaxNews/2)} }

@@ -114,43 +114,66 @@ func (s *Scheduler) Inspect(ctx context.Context, namespace, name string, want Wa
 
 func (s *state) inspect(want Wanted) *Inspection {
 	i := &Inspection{Info: s.info()}
-	workers := s.Scheduler.GetWorkers()
 	if want.Tasks {
-		for id, r := range s.Scheduler.GetWaitingRequests() {
-			i.Waiting = append(i.Waiting, taskInfo(id, &r))
-		}
-		for id, w := range workers {
-			if w.Running != nil {
-				i.Running = append(i.Running, runInfo(id, w.Running))
-			}
-		}
+		i.addWaiting(s, want.Limit)
+		i.addRunning(s, want.Limit)
 		i.addErrors(s)
-		stale(&i.Waiting, &i.More, want.Limit, func(t *TaskInfo) (time.Time, string) { return t.Confirmed, t.ID })
-		stale(&i.Running, &i.More, want.Limit, func(t *TaskInfo) (time.Time, string) { return t.Confirmed, t.ID })
-		stale(&i.Errors, &i.More, want.Limit, func(e *TaskError) (time.Time, string) { return time.Time{}, e.Task })
+		first(&i.Errors, &i.More, want.Limit)
 	}
 	if want.Workers {
-		for id, w := range workers {
-			i.Workers = append(i.Workers, workerInfo(id, &w))
-		}
+		i.addWorkers(s, want.Limit)
 		i.addDecisions(s)
-		stale(&i.Workers, &i.More, want.Limit, func(w *WorkerInfo) (time.Time, string) { return w.Confirmed, w.ID })
-		stale(&i.Decisions, &i.More, want.Limit, func(d *Decision) (time.Time, string) { return d.Since, d.Worker })
+		slices.SortStableFunc(i.Decisions, func(a, b Decision) int { return a.Since.Compare(b.Since) })
+		first(&i.Decisions, &i.More, want.Limit)
 	}
 	return i
 }
 
-// stale sorts a list by when its things were heard of last, then by name, and
-// leaves it so many.
-func stale[T any](list *[]T, more *bool, limit int, key func(*T) (time.Time, string)) {
-	slices.SortFunc(*list, func(a, b T) int {
-		at, name := key(&a)
-		bt, other := key(&b)
-		return cmp.Or(at.Compare(bt), cmp.Compare(name, other))
-	})
+// first leaves a list so many.
+func first[T any](list *[]T, more *bool, limit int) {
 	if len(*list) > limit {
 		*list, *more = (*list)[:limit], true
 	}
+}
+
+func (i *Inspection) addWaiting(s *state, limit int) {
+	few := &stalest{most: limit}
+	s.Scheduler.Confirmed(func(id dispatch.RequestID, at time.Time, running bool) {
+		if !running {
+			few.add(heard{id: string(id), at: at})
+		}
+	})
+	for _, h := range few.sorted() {
+		r, _ := s.Scheduler.GetRequest(dispatch.RequestID(h.id))
+		i.Waiting = append(i.Waiting, taskInfo(r.ID, &r))
+	}
+	i.More = i.More || few.more
+}
+
+func (i *Inspection) addRunning(s *state, limit int) {
+	few := &stalest{most: limit}
+	s.Scheduler.ConfirmedWorkers(func(id dispatch.WorkerID, _ time.Time, running dispatch.RequestID, at time.Time) {
+		if running != "" {
+			few.add(heard{id: string(running), at: at, worker: string(id)})
+		}
+	})
+	for _, h := range few.sorted() {
+		w, _ := s.Scheduler.GetWorker(dispatch.WorkerID(h.worker))
+		i.Running = append(i.Running, runInfo(w.ID, w.Running))
+	}
+	i.More = i.More || few.more
+}
+
+func (i *Inspection) addWorkers(s *state, limit int) {
+	few := &stalest{most: limit}
+	s.Scheduler.ConfirmedWorkers(func(id dispatch.WorkerID, at time.Time, _ dispatch.RequestID, _ time.Time) {
+		few.add(heard{id: string(id), at: at})
+	})
+	for _, h := range few.sorted() {
+		w, _ := s.Scheduler.GetWorker(dispatch.WorkerID(h.id))
+		i.Workers = append(i.Workers, workerInfo(w.ID, &w))
+	}
+	i.More = i.More || few.more
 }
 
 func taskInfo(id dispatch.RequestID, r *dispatch.TaskRequest) TaskInfo {
