@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -118,7 +119,7 @@ func (c *collector) ofNamespace(ns string, f *engine.Figures) {
 func (c *collector) counts(name string, counts *job.Counts, labels ...string) {
 	for state, n := range counts {
 		if s := job.State(state); s != job.Absent {
-			c.put(name, float64(n), append(labels[:len(labels):len(labels)], s.String())...)
+			c.put(name, float64(n), append(slices.Clip(labels), s.String())...)
 		}
 	}
 }

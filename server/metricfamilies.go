@@ -1,6 +1,10 @@
 package server
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // metricFamily is one metric: what Prometheus calls a family.
 type metricFamily struct {
@@ -27,7 +31,7 @@ var (
 )
 
 func more(labels []string, own ...string) []string {
-	return append(labels[:len(labels):len(labels)], own...)
+	return append(slices.Clip(labels), own...)
 }
 
 // metricFamilies is the one table of what the server itself measures. A test keeps
