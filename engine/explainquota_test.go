@@ -35,7 +35,7 @@ func TestExplainPreemption(t *testing.T) {
 			t.Errorf("%+v", e.Obstacles)
 		}
 		b.wantWhy(t, "poor", 0, `It is being stopped on w, since job default/`+string(rich0.Key)+` of account "rich" takes its place, at level 0; it is tried again at its old place, at no cost in retries\.`)
-		b.wantWhy(t, "poor", 1, `all 1 agents it could run on are busy.*`)
+		b.wantWhy(t, "poor", 1, `the only agent it could run on is busy.*`)
 		st.ends("poor0")
 		b.wantWhy(t, "poor", 0, `.* busy; account "poor" would run it at level 1\. It was preempted as attempt 1, and waits at its old place again, at no cost in retries\.`)
 		st.look()
@@ -61,7 +61,7 @@ func TestExplainAccounts(t *testing.T) {
 		st := b.station(t, "w", 8, "model:eve")
 		st.live(5 * time.Second)
 		b.wantWhy(t, "broke", 0, `account "broke" has no quota left, and does not run jobs for free.*`)
-		b.wantWhy(t, "narrow", 1, `account "narrow" runs as many jobs that want the same labels as it may.*`)
+		b.wantWhy(t, "narrow", 1, `account "narrow" runs as many jobs that want the same labels as it may, and does not run jobs for free(; 1 job is ahead of it)?`)
 		b.wantWhy(t, "limited", 0, `account "limited" runs as many jobs as it may on agents with the labels of those with room.*`)
 		b.wantWhy(t, "choosy", 0, `no agent has the label model:bob.*`)
 	})

@@ -73,6 +73,8 @@ type Explanation struct {
 	Account string
 	Level   Level
 	Balance Balance
+	// NoFree: the account starts nothing for free.
+	NoFree bool
 	// Victim is the job that is being stopped for it.
 	Victim job.Seq
 	// Reserved is the worker kept for the job's shape, and Start when it should
@@ -110,7 +112,7 @@ func (s *Scheduler) Explain(id job.ShapeID, it Item, now job.Time) Explanation {
 func (s *Scheduler) explainAccount(sh *shape, e *Explanation) {
 	e.Level = s.levelOf(sh)
 	if a := sh.lane.account; s.fair {
-		e.Account, e.Balance = a.name, a.balance(s.now)
+		e.Account, e.Balance, e.NoFree = a.name, a.balance(s.now), a.NoFree
 	}
 }
 
@@ -218,6 +220,11 @@ func (o *offer) aheadOf(all bool, end rank) int64 {
 	return int64(o.shape.items.aheadOf(from))
 }
 
+// barred reports whether the account starts nothing at the level it has come to.
+func (e Explanation) barred() bool {
+	return e.Cause == CauseNoQuota || e.Cause == CauseFanout && e.NoFree
+}
+
 // String is a sentence.
 func (e Explanation) String() string {
 	s := e.reason()
@@ -232,7 +239,7 @@ func (e Explanation) String() string {
 		}
 		s += "; " + least + job.Plural(e.Ahead, "job") + are + " ahead of it"
 	}
-	if e.Account != "" && e.Cause != CausePreempting {
+	if e.Account != "" && e.Cause != CausePreempting && !e.barred() {
 		s += fmt.Sprintf("; account %q would run it %s", e.Account, e.Level)
 	}
 	if e.Reserved != 0 {
@@ -261,14 +268,22 @@ func (e Explanation) reason() string {
 		return fmt.Sprintf("no agent has the label %s", e.Label)
 	case CauseTooLarge:
 		r := e.Shortage.Resource
-		return fmt.Sprintf("it needs %s of %s, more than any of %d agents has (at most %s)",
-			job.ShowAmount(r, e.Shortage.Need), r, e.Agents, job.ShowAmount(r, e.Shortage.Largest))
+		agents, most := "any of "+job.Plural(e.Agents, "agent")+" has", "at most "
+		if e.Agents == 1 {
+			agents, most = "the one agent for it has", ""
+		}
+		return fmt.Sprintf("it needs %s of %s, more than %s (%s%s)",
+			job.ShowAmount(r, e.Shortage.Need), r, agents, most, job.ShowAmount(r, e.Shortage.Largest))
 	case CauseTime:
 		return "the agents with room for it end before its time limit"
 	case CauseNoQuota:
 		return fmt.Sprintf("account %q has no quota left, and does not run jobs for free", e.Account)
 	case CauseFanout:
-		return fmt.Sprintf("account %q runs as many jobs that want the same labels as it may", e.Account)
+		s := fmt.Sprintf("account %q runs as many jobs that want the same labels as it may", e.Account)
+		if e.NoFree {
+			s += ", and does not run jobs for free"
+		}
+		return s
 	case CauseLimit:
 		return fmt.Sprintf("account %q runs as many jobs as it may on agents with the labels of those with room", e.Account)
 	case CausePreempting:
@@ -278,7 +293,10 @@ func (e Explanation) reason() string {
 	case CauseStrict:
 		return "a job ahead of it does not fit yet, and strict order is set"
 	case CauseBusy:
-		return fmt.Sprintf("all %d agents it could run on are busy", e.Agents)
+		if e.Agents == 1 {
+			return "the only agent it could run on is busy"
+		}
+		return "all " + job.Plural(e.Agents, "agent") + " it could run on are busy"
 	case CauseNext:
 		return "it is about to be placed"
 	}

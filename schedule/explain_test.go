@@ -38,10 +38,13 @@ func TestExplain(t *testing.T) {
 			s.SetWorker(1, agent(4))
 			s.SetWorker(2, agent(8))
 		}, CauseTooLarge, "needs 9 of cpu, more than any of 2 agents has (at most 8)"},
+		{"too large for the one", *command(9), func(s *Scheduler) {
+			s.SetWorker(1, agent(8))
+		}, CauseTooLarge, "needs 9 of cpu, more than the one agent for it has (8)"},
 		{"busy", *command(4), func(s *Scheduler) {
 			s.SetWorker(1, agent(4))
 			s.Hold(Held{Seq: 99, Shape: 2, Worker: 1})
-		}, CauseBusy, "all 1 agents it could run on are busy"},
+		}, CauseBusy, "the only agent it could run on is busy"},
 		{"next", *command(4), func(s *Scheduler) { s.SetWorker(1, agent(4)) }, CauseNext, "about to be placed"},
 	}
 	for _, tt := range tests {
