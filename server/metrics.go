@@ -49,7 +49,7 @@ func newMetrics(s *Server) *metrics {
 func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
 	h, err := m.server.tokens.Check(bearer(r.Header.Values("Authorization")), time.Now())
 	if err == nil {
-		err = allow(v1.Server_GetStats_FullMethodName, &h.Token)
+		err = allow(v1.Accounts_ListAccounts_FullMethodName, &h.Token) // balances are among them
 	}
 	if err == nil {
 		err = m.server.rates.take(h.ID)
