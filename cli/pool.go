@@ -30,22 +30,22 @@ as scheduler_id in the calls of the external scheduler, see docs/dispatch.md.`,
 
 // poolFlags are the settings of a pool on the command line.
 type poolFlags struct {
-	preemption bool
-	expiry     string
+	noPreemption bool
+	expiry       string
 }
 
 func (f *poolFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.BoolVar(&f.preemption, "allow-preemption", true, "let tasks of better paid levels have running ones stopped; =false leaves running tasks alone")
+	fs.BoolVar(&f.noPreemption, "no-preemption", false, "leave running tasks alone: none is stopped for one of a better paid level")
 	fs.StringVar(&f.expiry, "worker-expiry", "", "forget an idle worker after `TIME` without news of it (default 5m)")
 }
 
 // read is the pool that the flags describe, and the settings that were given.
 func (f *poolFlags) read(cmd *cobra.Command, name string) (*client.Pool, []string, error) {
-	p := &client.Pool{Name: name, NoPreemption: !f.preemption}
+	p := &client.Pool{Name: name, NoPreemption: f.noPreemption}
 	var fields []string
-	if cmd.Flags().Changed("allow-preemption") {
+	if cmd.Flags().Changed("no-preemption") {
 		fields = append(fields, "no_preemption")
 	}
 	if cmd.Flags().Changed("worker-expiry") {
@@ -61,7 +61,7 @@ func poolCreateCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create POOL", Short: "Make a pool",
 		Example: `  muster pool create phones
-  muster pool create phones --allow-preemption=false --worker-expiry 10m`,
+  muster pool create phones --no-preemption --worker-expiry 10m`,
 		Args: oneArg(poolArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, _, err := f.read(cmd, args[0])
@@ -72,7 +72,7 @@ func poolCreateCmd(a *app) *cobra.Command {
 				if _, err := l.CreatePool(ctx, p); err != nil {
 					return err
 				}
-				a.say("Pool %s is made; \"muster account add --pool %[1]s ...\" gives it accounts.", p.Name)
+				a.say("Pool %s is made; \"muster account add --pool %s ...\" gives it accounts.", p.Name, (&job.Command{Argv: []string{p.Name}}).String())
 				return nil
 			})(cmd, args)
 		},
@@ -85,12 +85,13 @@ func poolSetCmd(a *app) *cobra.Command {
 	f := &poolFlags{}
 	cmd := &cobra.Command{
 		Use: "set POOL", Short: "Change settings of a pool",
-		Example: `  muster pool set phones --allow-preemption=false`,
-		Args:    oneArg(poolArg),
+		Example: `  muster pool set phones --no-preemption
+  muster pool set phones --no-preemption=false --worker-expiry 10m`,
+		Args: oneArg(poolArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, fields, err := f.read(cmd, args[0])
 			if err == nil && len(fields) == 0 {
-				err = job.Errorf(job.Invalid, "say what to change of pool %s, e.g. --allow-preemption=false", p.Name)
+				err = job.Errorf(job.Invalid, "say what to change of pool %s, e.g. --no-preemption", p.Name)
 			}
 			if err != nil {
 				return err
@@ -114,7 +115,7 @@ func poolListCmd(a *app) *cobra.Command {
 		Example: `  muster pool list`,
 		Args:    noArgs,
 		RunE: a.with(needData, func(ctx context.Context, l *link, _ []string) error {
-			list, err := a.listing(output.Column{Name: "pool", Stretch: true}, output.Column{Name: "preemption"},
+			list, err := a.listing(output.Column{Name: "pool", Stretch: true}, output.Column{Name: "no_preemption"},
 				output.Column{Name: "worker_expiry", Right: true}, output.Column{Name: "created"})
 			if err != nil {
 				return err
@@ -123,7 +124,7 @@ func poolListCmd(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := list.Row(p.Name, !p.NoPreemption, expiry(p), p.Created); err != nil {
+				if err := list.Row(p.Name, p.NoPreemption, expiry(p), p.Created); err != nil {
 					return err
 				}
 			}

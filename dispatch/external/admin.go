@@ -2,6 +2,7 @@ package external
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/muster-queue/muster/dispatch"
@@ -12,6 +13,9 @@ import (
 // Create makes a pool; by is who wants it. Errors: Exists, Invalid, Exhausted.
 func (s *Scheduler) Create(ctx context.Context, namespace string, settings Settings, by string) (Settings, error) {
 	if err := settings.Validate(); err != nil {
+		return Settings{}, err
+	}
+	if err := checkPath(settings.Name); err != nil {
 		return Settings{}, err
 	}
 	return ask(ctx, s, id{namespace, settings.Name}, op{phase: change, alone: true, makes: true}, func(t *turn) (Settings, error) {
@@ -31,6 +35,14 @@ func (s *Scheduler) Create(ctx context.Context, namespace string, settings Setti
 		t.audit(job.EventPoolCreated, by, settings.details())
 		return settings, t.put()
 	})
+}
+
+// checkPath refuses names of new pools that no path of HTTP can have as a part.
+func checkPath(name string) error {
+	if strings.Contains(name, "/") || name == "." || name == ".." {
+		return job.Errorf(job.Invalid, "pool %q: its name is a part of paths over HTTP, which cannot have \"/\" there, nor be \".\" or \"..\"; take another one, e.g. with \"-\"", name)
+	}
+	return nil
 }
 
 func countPools(ns *engine.Namespace) (n int, err error) {

@@ -191,6 +191,11 @@ func TestPoolsThatAreNot(t *testing.T) {
 	if _, err := w.Create(ctx, "", Settings{}, ""); !job.IsKind(err, job.Invalid) {
 		t.Errorf("made without a name: %v", err)
 	}
+	for _, name := range []string{"a/b", "/", ".", ".."} {
+		if _, err := w.Create(ctx, "", Settings{Name: name}, ""); !job.IsKind(err, job.Invalid) {
+			t.Errorf("made %q, which HTTP cannot reach: %v", name, err)
+		}
+	}
 	if len(w.pools) > 1 {
 		t.Errorf("%d pools are in memory", len(w.pools))
 	}
