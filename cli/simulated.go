@@ -3,8 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/job"
@@ -51,22 +53,53 @@ func (s *simulation) showJSON(results []*simulate.Result) error {
 
 // summary is a result in a few lines.
 func (s *simulation) summary(r *simulate.Result) {
-	var uses []string
-	for i := range r.Uses {
-		u := &r.Uses[i]
-		uses = append(uses, fmt.Sprintf("%.1f%% of %s", 100*u.Part(), resourceName(u.Resource)))
-	}
-	left := ""
-	if r.Left > 0 {
-		left = fmt.Sprintf(", %d left", r.Left)
-	}
-	fmt.Fprintf(s.app.out, "%s: %s on %s workers; %s, %d done%s; %s; %s used.\n",
-		output.Clean(r.Name), output.Short(r.Duration), tenths(r.Workers), plural(r.Jobs, "job"), r.Done, left,
-		plural(r.Preemptions(), "preemption"), strings.Join(uses, ", "))
+	fmt.Fprintln(s.app.out, joinedLines(headline(r), "; ", lineWidth)+".")
 	for _, note := range r.Notes {
 		fmt.Fprintf(s.app.out, "  %s\n", s.app.out.Paint(output.Yellow, output.Clean(note)))
 	}
 	_, _ = io.WriteString(s.app.out, "\n")
+}
+
+// headline is a result in parts of a sentence.
+func headline(r *simulate.Result) []string {
+	workers := tenths(r.Workers) + " workers"
+	if workers == "1 workers" {
+		workers = "1 worker"
+	}
+	became := fmt.Sprintf("%s, %d done", plural(r.Jobs, "job"), r.Done)
+	if r.Left > 0 {
+		became += fmt.Sprintf(", %d left", r.Left)
+	}
+	parts := []string{output.Clean(r.Name) + ": " + output.Short(r.Duration) + " on " + workers, became, plural(r.Preemptions(), "preemption")}
+	for i := range r.Uses {
+		u := &r.Uses[i]
+		parts = append(parts, fmt.Sprintf("%.1f%% of %s used", 100*u.Part(), resourceName(u.Resource)))
+	}
+	return parts
+}
+
+// lineWidth is what a line of a headline may have.
+const lineWidth = 80
+
+// joinedLines joins parts, and begins a new line, set in, where one would be longer
+// than that.
+func joinedLines(parts []string, between string, width int) string {
+	var b strings.Builder
+	column := 0
+	for i, part := range parts {
+		n := utf8.RuneCountInString(part) + len(between)
+		switch {
+		case i == 0:
+		case column+n > width:
+			b.WriteString(strings.TrimRight(between, " ") + "\n  ")
+			column = 2
+		default:
+			b.WriteString(between)
+		}
+		b.WriteString(part)
+		column += n
+	}
+	return b.String()
 }
 
 // resourceName is a resource as people name many of it.
@@ -159,7 +192,20 @@ func (s *simulation) waits(r *simulate.Result) error {
 	return list.Close()
 }
 
-func wait(d time.Duration) string { return output.Short(d) }
+func wait(d time.Duration) string {
+	if d == simulate.Never {
+		return "never"
+	}
+	return output.Short(d)
+}
+
+// waitField is a wait for programs: nothing for one without an end.
+func waitField(d time.Duration) any {
+	if d == simulate.Never {
+		return ""
+	}
+	return d
+}
 
 // measure is a number of an account that is compared.
 type measure struct {
@@ -168,7 +214,20 @@ type measure struct {
 	show  func(float64) string
 }
 
-func showTime(f float64) string { return output.Short(time.Duration(f * float64(time.Second))) }
+func showTime(f float64) string {
+	if math.IsInf(f, 1) {
+		return wait(simulate.Never)
+	}
+	return wait(time.Duration(f * float64(time.Second)))
+}
+
+// waitSeconds is a wait as a measure; one without an end is infinite.
+func waitSeconds(d time.Duration) float64 {
+	if d == simulate.Never {
+		return math.Inf(1)
+	}
+	return d.Seconds()
+}
 
 func showCount(f float64) string { return fmt.Sprintf("%.0f", f) }
 
@@ -180,8 +239,8 @@ func measures() []measure {
 		{"workers", func(r result, a account) float64 { return r.Mean(a.Total()) }, tenths},
 		{"done", func(_ result, a account) float64 { return float64(a.Done) }, showCount},
 		{"left", func(_ result, a account) float64 { return float64(a.Left) }, showCount},
-		{"wait", func(_ result, a account) float64 { return a.Wait.Mean.Seconds() }, showTime},
-		{"wait of 95%", func(_ result, a account) float64 { return a.Wait.P95.Seconds() }, showTime},
+		{"wait", func(_ result, a account) float64 { return waitSeconds(a.Wait.Mean) }, showTime},
+		{"wait of 95%", func(_ result, a account) float64 { return waitSeconds(a.Wait.P95) }, showTime},
 		{"preempted", func(_ result, a account) float64 { return float64(a.Preempted) }, showCount},
 		{"lost workers", func(r result, a account) float64 { return r.Mean(a.Lost) }, tenths},
 	}
@@ -245,6 +304,8 @@ func changeText(from, to float64) string {
 	switch {
 	case from == to:
 		return "="
+	case math.IsInf(from, 0) || math.IsInf(to, 0):
+		return ""
 	case from == 0:
 		return "new"
 	}
@@ -275,7 +336,8 @@ func (s *simulation) showRows(results []*simulate.Result) error {
 			for _, v := range a.Used {
 				row = append(row, r.Mean(v))
 			}
-			row = append(row, r.Mean(a.Stopping), r.Mean(a.Lost), a.Jobs, a.Done, a.Left, a.Wait.Mean, a.Wait.P50, a.Wait.P95, a.Wait.Max,
+			row = append(row, r.Mean(a.Stopping), r.Mean(a.Lost), a.Jobs, a.Done, a.Left,
+				waitField(a.Wait.Mean), waitField(a.Wait.P50), waitField(a.Wait.P95), waitField(a.Wait.Max),
 				a.Turnaround, a.Preempted, a.Preempts, a.Dropped)
 			if err := list.Row(row...); err != nil {
 				return err

@@ -127,13 +127,13 @@ func TestSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := w.With("physics.rate=10,0,2", "accounts.chemistry.window=2h", "new.dotted.rate=1", "workers.node.count=3", "jobs.guest.priority=2.5",
+	c, err := w.With("physics.rate=10,0,2", "jobs.assembly.account=chemistry", "accounts.chemistry.window=2h", "jobs.report.account=new.dotted", "new.dotted.rate=1", "jobs.report.queue=late", "queues.late.weight=2", "workers.node.count=3", "jobs.guest.priority=2.5",
 		"queues.nightly.weight=7", "duration=2d", "preemption=no", "jobs.guest.labels=a:b,c:d", "jobs.guest.duration={uniform: [1m, 2m]}")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if *c.Accounts[0].Rate != *quotaOf(10, 0, 2) || *c.Accounts[0].Window != 30*time.Minute || c.Accounts[2].Name != "chemistry" || c.Accounts[3].Name != "new.dotted" ||
-		c.Workers[0].Count != 3 || c.Jobs[3].Priority != 2.5 || len(c.Jobs[3].Labels) != 2 || c.Queues[0].Weight != 7 || c.Queues[0].Priority != -5 ||
+		c.Workers[0].Count != 3 || c.Jobs[3].Priority != 2.5 || len(c.Jobs[3].Labels) != 2 || c.Queues[0].Weight != 7 || c.Queues[0].Priority != -5 || c.Queues[1].Weight != 2 ||
 		c.Duration != 48*time.Hour || !c.NoPreemption || c.Jobs[3].Lasts.Form != Uniform {
 		t.Errorf("%+v", c)
 	}
@@ -142,7 +142,11 @@ func TestSet(t *testing.T) {
 	}
 	for set, want := range map[string]string{
 		"rate": "write WHAT=VALUE", "=3": "write WHAT=VALUE", "physics.speed=3": "there is no such field", "physics.rate=-3": "rate -3",
-		"workers.none.count=3": `there are no workers of the name "none"`, "jobs.none.count=3": `there are no jobs of the name "none"`, "speed=3": "there is no such field",
+		"workers.none.count=3": `there are no workers of the name "none" in the workload; there are big, node`,
+		"jobs.none.count=3":    `there are no jobs of the name "none" in the workload; there are assembly, guest, report, simulation`,
+		"phisics.rate=3":       `there are no accounts of the name "phisics" in the workload; there are biology, physics`,
+		"queues.daily.weight=": `there are no queues of the name "daily" in the workload; there are nightly`,
+		"speed=3":              "there is no such field",
 	} {
 		if _, err := w.With(set); !job.IsKind(err, job.Invalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is told %v, want %s", set, err, want)

@@ -16,6 +16,7 @@ type (
 		Jobs        int64                `json:"jobs"`
 		Done        int64                `json:"done"`
 		Left        int64                `json:"left"`
+		Stuck       bool                 `json:"stuck"`
 		Preemptions int64                `json:"preemptions"`
 		Passes      int64                `json:"passes"`
 		Resources   map[string]useRecord `json:"resources"`
@@ -72,14 +73,19 @@ type (
 // seconds is a length of time as JSON has it.
 type seconds time.Duration
 
-// MarshalJSON is the number of seconds.
-func (s seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
+// MarshalJSON is the number of seconds; null for Never.
+func (s seconds) MarshalJSON() ([]byte, error) {
+	if time.Duration(s) == Never {
+		return []byte("null"), nil
+	}
+	return json.Marshal(time.Duration(s).Seconds())
+}
 
 // JSON is the result for programs, on one line; with its samples, or without. Used
 // and workers are by level of quota, the last for free.
 func (r *Result) JSON(samples bool) ([]byte, error) {
 	d := resultDocument{
-		Name: r.Name, Duration: seconds(r.Duration), Workers: r.Workers, Jobs: r.Jobs, Done: r.Done, Left: r.Left,
+		Name: r.Name, Duration: seconds(r.Duration), Workers: r.Workers, Jobs: r.Jobs, Done: r.Done, Left: r.Left, Stuck: r.Stuck,
 		Preemptions: r.Preemptions(), Passes: r.Passes, Resources: map[string]useRecord{}, Notes: append([]string{}, r.Notes...),
 		Accounts: []accountDocument{},
 	}

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -16,6 +17,8 @@ type Result struct {
 	Duration time.Duration
 	// Jobs that came; Done and Left are what became of them.
 	Jobs, Done, Left int64
+	// Stuck: it was to last until all jobs are done, but those that are left never run.
+	Stuck bool
 	// Workers is how many there were on average.
 	Workers float64
 	// Uses are of the resources that workers have, by name.
@@ -66,7 +69,8 @@ type AccountResult struct {
 	// started.
 	Jobs, Done, Left, Waiting int64
 	// Wait is the time from coming to the first start. A job that never started
-	// counts with the time it waited until the end, so that starving shows.
+	// counts with the time it waited until the end, or with Never where that has none,
+	// so that starving shows.
 	Wait Times
 	// Turnaround is the mean time from coming to being done.
 	Turnaround time.Duration
@@ -88,6 +92,9 @@ func (a *AccountResult) Total() float64 {
 	return sum
 }
 
+// Never is a time that has no end.
+const Never = time.Duration(math.MaxInt64)
+
 // Times are how a set of times is spread.
 type Times struct{ Mean, P50, P95, Max time.Duration }
 
@@ -101,10 +108,14 @@ func timesOf(list []time.Duration) (t Times) {
 	for _, d := range list {
 		sum += d.Seconds()
 	}
+	last := list[len(list)-1]
+	mean := Never
+	if last != Never {
+		mean = time.Duration(sum / float64(len(list)) * float64(time.Second))
+	}
 	rank := func(percent int) time.Duration { return list[(len(list)*percent+99)/100-1] }
 	return Times{
-		Mean: time.Duration(sum / float64(len(list)) * float64(time.Second)),
-		P50:  rank(50), P95: rank(95), Max: list[len(list)-1],
+		Mean: mean, P50: rank(50), P95: rank(95), Max: last,
 	}
 }
 
@@ -124,7 +135,7 @@ func (s *simulator) result() *Result {
 	differences(s.samples)
 	r := &Result{
 		Name: s.Name, Duration: s.now.Sub(begin), Jobs: s.jobs, Done: s.done, Left: int64(len(s.live)),
-		Every: s.every, Samples: s.samples, Passes: s.passes,
+		Stuck: s.stuck(), Every: s.every, Samples: s.samples, Passes: s.passes, Workers: float64(s.meters.workers.has),
 	}
 	s.meters.workers.settle(s.now)
 	if r.Duration > 0 {
@@ -142,13 +153,21 @@ func (s *simulator) result() *Result {
 	return r
 }
 
+// stuck reports whether the simulation ended because what is left never runs.
+func (s *simulator) stuck() bool { return s.Duration == 0 && len(s.live) > 0 }
+
 // waitOn counts the jobs that never started, with the time they waited.
 func (s *simulator) waitOn() {
 	for _, t := range s.live {
-		if t.first == 0 {
-			t.ledger.waited(s.now.Sub(t.arrived))
-			t.ledger.never++
+		if t.first != 0 {
+			continue
 		}
+		wait := s.now.Sub(t.arrived)
+		if s.stuck() {
+			wait = Never
+		}
+		t.ledger.waited(wait)
+		t.ledger.never++
 	}
 }
 
@@ -176,7 +195,7 @@ func (m *meters) uses(now job.Time) (list []Use) {
 	for i, name := range m.names {
 		x := &m.list[i]
 		x.settle(now)
-		if x.hadFor == 0 {
+		if x.hadFor == 0 && x.has == 0 {
 			continue
 		}
 		unit := float64(job.Thousandth)

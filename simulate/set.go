@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,8 +13,8 @@ import (
 
 // Set changes a workload as a person says it: "teamA.rate=10,0,0" for an account,
 // "workers.node.count=20", "jobs.builds.priority=5", "queues.nightly.weight=3",
-// "duration=2d". An account or queue that is not there is made. Errors: Invalid; the
-// workload may be changed then.
+// "duration=2d". An account or queue that is not there is made only if jobs name it:
+// another is a slip of the keyboard. Errors: Invalid; the workload may be changed then.
 func (w *Workload) Set(assignment string) error {
 	path, text, ok := strings.Cut(assignment, "=")
 	kind, name, field := splitPath(strings.TrimSpace(path))
@@ -48,37 +49,75 @@ func (w *Workload) set(kind, name string, v value) error {
 	case "":
 		return w.decode(v)
 	case "accounts":
-		a := named(&w.Accounts, func(a *Account) *string { return &a.Name }, name, true)
+		a, err := named(kind, &w.Accounts, func(a *Account) *string { return &a.Name }, name, w.namedByJobs(func(s *Stream) string { return s.Account }))
+		if err != nil {
+			return err
+		}
 		return a.decode(v)
 	case "queues":
-		q := named(&w.Queues, func(q *Queue) *string { return &q.Name }, name, true)
+		q, err := named(kind, &w.Queues, func(q *Queue) *string { return &q.Name }, name, w.namedByJobs(func(s *Stream) string { return s.Queue }))
+		if err != nil {
+			return err
+		}
 		return q.decode(v)
 	case "workers":
-		if g := named(&w.Workers, func(g *Workers) *string { return &g.Name }, name, false); g != nil {
-			return g.decode(v)
+		g, err := named(kind, &w.Workers, func(g *Workers) *string { return &g.Name }, name, nil)
+		if err != nil {
+			return err
 		}
-	case "jobs":
-		if s := named(&w.Jobs, func(s *Stream) *string { return &s.Name }, name, false); s != nil {
-			return s.decode(v)
+		return g.decode(v)
+	default:
+		s, err := named(kind, &w.Jobs, func(s *Stream) *string { return &s.Name }, name, nil)
+		if err != nil {
+			return err
 		}
+		return s.decode(v)
 	}
-	return invalid("there are no %s of the name %q in the workload", kind, name)
 }
 
-// named finds one of a list by its name, or makes it.
-func named[T any](list *[]T, nameOf func(*T) *string, name string, make bool) *T {
-	for i := range *list {
-		if one := &(*list)[i]; *nameOf(one) == name {
-			return one
+// namedByJobs are the names that jobs give for something.
+func (w *Workload) namedByJobs(nameOf func(*Stream) string) (names []string) {
+	for i := range w.Jobs {
+		if name := nameOf(&w.Jobs[i]); name != "" {
+			names = append(names, name)
 		}
 	}
-	if !make {
-		return nil
+	return names
+}
+
+// named finds one of a list by its name, or makes it if it may be made.
+func named[T any](kind string, list *[]T, nameOf func(*T) *string, name string, mayMake []string) (*T, error) {
+	names := slices.Clone(mayMake)
+	for i := range *list {
+		one := &(*list)[i]
+		if *nameOf(one) == name {
+			return one, nil
+		}
+		names = append(names, *nameOf(one))
+	}
+	if !slices.Contains(mayMake, name) {
+		return nil, unknownName(kind, name, names)
 	}
 	var one T
 	*nameOf(&one) = name
 	*list = append(*list, one)
-	return &(*list)[len(*list)-1]
+	return &(*list)[len(*list)-1], nil
+}
+
+// maxNamed bounds the names in a message.
+const maxNamed = 20
+
+// unknownName is the error about a name that is not there, with those that are.
+func unknownName(kind, name string, names []string) error {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	there := "there are none"
+	if n := len(names); n > maxNamed {
+		there = fmt.Sprintf("there are %s and %d more", strings.Join(names[:maxNamed], ", "), n-maxNamed)
+	} else if n > 0 {
+		there = "there are " + strings.Join(names, ", ")
+	}
+	return invalid("there are no %s of the name %q in the workload; %s", kind, name, there)
 }
 
 // typed is what a person typed as it would be in a file: commas make a list.

@@ -124,11 +124,24 @@ func (s *simulator) report(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+// calledOff reports whether something will not happen: the end of a try that ended
+// otherwise, or of the grace of one that did.
+func (s *simulator) calledOff(h *happening) bool {
+	if h.what != runEnds && h.what != graceEnds {
+		return false
+	}
+	t := s.live[h.seq]
+	return t == nil || t.try != h.try || t.state == waiting
+}
+
 // nextTime is when the scheduler wants to be asked, or something happens; false at
 // the end.
 func (s *simulator) nextTime() (job.Time, bool) {
 	if s.Duration == 0 && (s.open == 0 && len(s.live) == 0 || s.running == 0 && s.now.Sub(s.active) > idleTime) {
 		return 0, false
+	}
+	for len(s.agenda) > 0 && s.calledOff(&s.agenda[0]) {
+		s.agenda.pop()
 	}
 	at, ok := s.agenda.next()
 	if s.wakes && (!ok || s.wake < at) {
@@ -145,12 +158,15 @@ func (s *simulator) nextTime() (job.Time, bool) {
 func (s *simulator) happen() (happened bool, err error) {
 	for len(s.agenda) > 0 && s.agenda[0].at == s.now && s.agenda[0].what != sampleDue {
 		h := s.agenda.pop()
+		if s.calledOff(&h) {
+			continue
+		}
 		s.active, happened = s.now, true
 		switch h.what {
 		case runEnds:
-			s.runEnds(h.seq, h.try)
+			s.runEnds(s.live[h.seq])
 		case graceEnds:
-			s.graceEnds(h.seq, h.try)
+			s.again(s.live[h.seq])
 		case workersLeave:
 			s.leave(h.n)
 		case workersArrive:

@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,6 +227,41 @@ func TestNothingCanRun(t *testing.T) {
 		"Jobs name the account x, which is none: they run for free.")
 	if r.Left != 3 || r.Done != 1 || r.Duration != time.Second {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Jobs that can never run are not done at once: they wait for ever.
+func TestStarving(t *testing.T) {
+	large := atOnce("large", "", 1, 0, time.Minute)
+	large.Needs = job.Resources{Slot: 5 * job.Thousandth}
+	r := run(t, &Workload{Workers: []Workers{oneSlot("w", 2)}, Jobs: []Stream{large}}, Options{})
+	want(t, r.Notes, "The only job large never started: it needs 5 of slot, more than any of 2 agents has (at most 1)")
+	if r.Duration != 0 || !r.Stuck || r.Workers != 2 || len(r.Uses) != 1 || r.Uses[0].Part() != 0 {
+		t.Errorf("%+v", r)
+	}
+	if got := r.Account("").Wait; got != (Times{Never, Never, Never, Never}) {
+		t.Errorf("they waited %v", got)
+	}
+	if b, err := r.JSON(false); err != nil || !strings.Contains(string(b), `"stuck":true`) || !strings.Contains(string(b), `"wait":{"mean":null,`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// What would have ended a run that was lost with its worker does not count: the
+// simulation is over when the last worker goes.
+func TestEndWithTheWorkers(t *testing.T) {
+	w := oneSlot("w", 1)
+	w.Leave = time.Hour
+	r, got := story(t, &Workload{Workers: []Workers{w}, Jobs: []Stream{atOnce("j", "", 3, 0, 40*time.Minute)}})
+	want(t, got, "0s j1 started w1", "40m0s j1 completed w1", "40m0s j2 started w1", "1h0m0s j2 ended w1")
+	want(t, r.Notes, "2 of 3 jobs j never end: there are no workers any more")
+	near(t, "workers", r.Workers, 1)
+	near(t, "the slot", r.Uses[0].Part(), 1)
+	if r.Duration != time.Hour || r.Left != 2 || !r.Stuck {
+		t.Errorf("%+v", r)
+	}
+	if got := r.Account("").Wait; got != (Times{Never, 40 * time.Minute, Never, Never}) {
+		t.Errorf("they waited %v", got)
 	}
 }
 

@@ -105,24 +105,13 @@ func (s *simulator) stop(t *task) {
 	s.sched.Release(t.seq)
 }
 
-// runEnds completes a job, unless the try that would have has ended otherwise.
-func (s *simulator) runEnds(seq job.Seq, try int) {
-	t := s.live[seq]
-	if t == nil || t.try != try || t.state == waiting {
-		return
-	}
+// runEnds completes a job.
+func (s *simulator) runEnds(t *task) {
 	s.stop(t)
-	delete(s.live, seq)
+	delete(s.live, t.seq)
 	s.done++
 	t.ledger.completed(t, s.now)
 	s.trace(t, Completed, Event{})
-}
-
-// graceEnds ends the try of a preempted job.
-func (s *simulator) graceEnds(seq job.Seq, try int) {
-	if t := s.live[seq]; t != nil && t.try == try && t.state == stopping {
-		s.again(t)
-	}
 }
 
 // again makes a job ready anew, at its old place: what it did is lost.
