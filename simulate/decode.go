@@ -1,8 +1,11 @@
 package simulate
 
 import (
+	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -20,19 +23,40 @@ func Decode(name string, text []byte) (*Workload, error) {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, invalid("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, invalid("%s: %s", name, syntaxError(text, err))
 	}
 	if len(doc.Content) == 0 {
 		return nil, invalid("%s: it is empty; \"muster simulate --example\" shows what may be in it", name)
 	}
 	w := &Workload{Name: name, Grace: DefaultGrace, Seed: DefaultSeed}
-	if err := w.decode(value{node: doc.Content[0]}); err != nil {
+	if err := w.decode(value{node: doc.Content[0], line: doc.Content[0].Line}); err != nil {
 		return nil, invalid("%s: %w", name, err)
 	}
 	if err := w.check(); err != nil {
 		return nil, invalid("%s: %w", name, err)
 	}
 	return w, nil
+}
+
+// syntaxError is what the library says, with a line: it names none for the first, and
+// none for characters that no text has.
+func syntaxError(text []byte, err error) string {
+	what := strings.TrimPrefix(err.Error(), "yaml: ")
+	if strings.HasPrefix(what, "line ") {
+		return what
+	}
+	line := 1
+	for rest := text; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) && !strings.ContainsRune("\t\r\n\u0085", r) {
+			return fmt.Sprintf("line %d: %s", line, what)
+		}
+		if r == '\n' {
+			line++
+		}
+		rest = rest[n:]
+	}
+	return "line 1: " + what
 }
 
 func (w *Workload) decode(v value) error {
@@ -114,10 +138,19 @@ func (q *Queue) decode(v value) error {
 }
 
 func (g *Workers) decode(v value) error {
+	ways := 0
+	either := func(read func(value) error) func(value) error {
+		return func(v value) error {
+			if ways++; ways > 1 {
+				return v.wrong("left out: they have either slots or resources (of which slot may be one)")
+			}
+			return read(v)
+		}
+	}
 	err := v.fields([]field{
 		{"count", func(v value) error { return v.whole(&g.Count) }},
-		{"slots", func(v value) error { return v.amount(&g.Capacity, Slot) }},
-		{"resources", func(v value) error { return v.resources(&g.Capacity) }},
+		{"slots", either(func(v value) error { return v.amount(&g.Capacity, Slot) })},
+		{"resources", either(func(v value) error { return v.resources(&g.Capacity) })},
 		{"labels", func(v value) error { return v.labels(&g.Labels) }},
 		{"arrive", func(v value) error { return v.duration(&g.Arrive) }},
 		{"leave", func(v value) error { return v.duration(&g.Leave) }},
@@ -149,14 +182,26 @@ func (s *Stream) decode(v value) error {
 		}}))
 }
 
+// notZero reads what is not zero, which would be as if nothing had been said.
+func notZero[T comparable](want string, to *T, read func(value, *T) error) func(value) error {
+	return func(v value) error {
+		var zero T
+		err := read(v, to)
+		if err == nil && *to == zero {
+			return v.wrong(want)
+		}
+		return err
+	}
+}
+
 // fields say when jobs arrive.
 func (a *Arrivals) fields() []field {
 	return []field{
-		{"count", func(v value) error { return v.integer(&a.Count) }},
-		{"every", func(v value) error { return v.duration(&a.Every) }},
+		{"count", notZero("at least 1", &a.Count, value.integer)},
+		{"every", notZero("a time, at least a microsecond", &a.Every, value.duration)},
 		{"poisson", func(v value) error { return v.rate(&a.Rate) }},
 		{"at", func(v value) error { return v.durations(&a.At) }},
-		{"burst", func(v value) error { return v.whole(&a.Burst) }},
+		{"burst", notZero("at least 1", &a.Burst, value.whole)},
 		{"from", func(v value) error { return v.duration(&a.From) }},
 		{"until", func(v value) error { return v.duration(&a.Until) }},
 	}

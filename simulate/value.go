@@ -16,6 +16,7 @@ import (
 type value struct {
 	node *yaml.Node
 	path string
+	line int // of its name, or where it begins if it has none; zero: not known
 }
 
 // field is a field of an object by name, and how it is read.
@@ -30,8 +31,8 @@ func (v value) where() string {
 	if path == "" {
 		path = "a workload"
 	}
-	if v.node.Line > 0 {
-		return fmt.Sprintf("line %d: %s", v.node.Line, path)
+	if v.line > 0 {
+		return fmt.Sprintf("line %d: %s", v.line, path)
 	}
 	return path
 }
@@ -46,11 +47,12 @@ func (v value) wrong(want string) error {
 }
 
 // inner is a part of the value.
-func (v value) inner(name string, node *yaml.Node) value {
+func (v value) inner(key, node *yaml.Node) value {
+	name := key.Value
 	if v.path != "" {
 		name = v.path + "." + name
 	}
-	return value{node, name}
+	return value{node, name, key.Line}
 }
 
 const writtenOut = "written out; anchors and aliases of YAML are not understood here"
@@ -63,7 +65,7 @@ func (v value) each(visit func(name string, v value) error) error {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		key := v.node.Content[i]
-		in := v.inner(key.Value, v.node.Content[i+1])
+		in := v.inner(key, v.node.Content[i+1])
 		switch {
 		case key.Value == "<<" || key.Kind == yaml.AliasNode || in.node.Kind == yaml.AliasNode:
 			return in.wrong(writtenOut)
@@ -100,7 +102,7 @@ func (v value) list(visit func(value) error) error {
 		return visit(v)
 	}
 	for i, item := range v.node.Content {
-		in := value{item, v.path + "[" + strconv.Itoa(i+1) + "]"}
+		in := value{item, v.path + "[" + strconv.Itoa(i+1) + "]", item.Line}
 		if item.Kind == yaml.AliasNode {
 			return in.wrong(writtenOut)
 		}
