@@ -180,8 +180,15 @@ func (r *Reconciler) unfile(task RequestID, id WorkerID) {
 	}
 }
 
+func noUpdate(state string) error {
+	return job.Errorf(job.Invalid, "news that a task is %s, without the news: the update is nil", state)
+}
+
 // NotifyTaskWaiting takes the news that a task is waiting. Errors: Invalid.
 func (r *Reconciler) NotifyTaskWaiting(_ context.Context, s *Scheduler, events EventSink, update *TaskWaitingRequest) error {
+	if update == nil {
+		return noUpdate("waiting")
+	}
 	return s.AddRequest(&TaskRequest{
 		ID: update.RequestID, AccountID: update.AccountID, EnqueueTime: update.EnqueueTime,
 		BaseLabels: update.BaseLabels, ProvisionableLabels: update.ProvisionableLabels,
@@ -192,6 +199,9 @@ func (r *Reconciler) NotifyTaskWaiting(_ context.Context, s *Scheduler, events E
 // decision for that worker if it is not older, whatever the task is. That a task still
 // runs which the worker is to stop is no news. Errors: Invalid.
 func (r *Reconciler) NotifyTaskRunning(_ context.Context, s *Scheduler, events EventSink, update *TaskRunningRequest) error {
+	if update == nil {
+		return noUpdate("running")
+	}
 	q := r.queues[update.WorkerID]
 	if q != nil && slices.Contains(q.aborts, update.RequestID) {
 		return nil
@@ -211,6 +221,9 @@ func (r *Reconciler) NotifyTaskRunning(_ context.Context, s *Scheduler, events E
 // NotifyTaskAbsent takes the news that a task is gone, which ends its cancellation. Errors:
 // Invalid.
 func (r *Reconciler) NotifyTaskAbsent(_ context.Context, s *Scheduler, events EventSink, update *TaskAbsentRequest) error {
+	if update == nil {
+		return noUpdate("absent")
+	}
 	if err := s.NotifyTaskAbsent(update.RequestID, update.Time, events); err != nil {
 		return err
 	}
