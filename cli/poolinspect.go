@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -24,7 +25,7 @@ yet, and tasks with errors. Without a flag it shows all. News of what comes firs
 in a list were heard longest ago; ages are since then.`,
 		Example: `  muster pool inspect phones
   muster pool inspect phones --accounts
-  muster pool inspect phones --tasks --limit 100000 -o json`,
+  muster pool inspect phones --tasks --limit 0 -o json`,
 		Args: oneArg(poolArg),
 		RunE: a.with(needData, i.run),
 	}
@@ -33,7 +34,7 @@ in a list were heard longest ago; ages are since then.`,
 	fs.BoolVar(&i.accounts, "accounts", false, "the accounts")
 	fs.BoolVar(&i.workers, "workers", false, "the workers, and what was decided for them")
 	fs.BoolVar(&i.tasks, "tasks", false, "the tasks")
-	fs.IntVar(&i.limit, "limit", 0, "at most `N` rows of a list (default 1000)")
+	fs.IntVar(&i.limit, "limit", 1000, "show at most `N` rows of a list; 0: all, up to 100,000")
 	a.formatFlag(cmd, "")
 	return cmd
 }
@@ -48,14 +49,14 @@ type poolInspector struct {
 }
 
 func (i *poolInspector) run(ctx context.Context, l *link, args []string) error {
-	if i.limit < 0 {
-		return job.Errorf(job.Invalid, "--limit: %d; it must be positive", i.limit)
+	if i.limit < 0 || i.limit > mostRows {
+		return job.Errorf(job.Invalid, "--limit %d; it must be between 0 and %d", i.limit, mostRows)
 	}
 	if !i.accounts && !i.workers && !i.tasks {
 		i.accounts, i.workers, i.tasks = true, true, true
 	}
 	// Before the accounts, for it says so when there is no such pool.
-	found, err := l.InspectPool(ctx, args[0], client.PoolView{Tasks: i.tasks, Workers: i.workers, Limit: i.limit})
+	found, err := l.InspectPool(ctx, args[0], client.PoolView{Tasks: i.tasks, Workers: i.workers, Limit: cmp.Or(i.limit, mostRows)})
 	if err != nil {
 		return err
 	}
@@ -79,9 +80,36 @@ func (i *poolInspector) run(ctx context.Context, l *link, args []string) error {
 		}
 	}
 	if found.More {
-		i.say("There are more; --limit shows them.")
+		i.say("There are more: %s%s.", i.more(found), i.showAll())
 	}
 	return nil
+}
+
+// mostRows is the most rows of a list that the server shows.
+const mostRows = 100_000
+
+// more is how many rows are not shown.
+func (i *poolInspector) more(found *client.PoolInspection) string {
+	var parts []string
+	add := func(wanted bool, all int64, shown int, what string) {
+		if n := all - int64(shown); wanted && n > 0 {
+			parts = append(parts, plural(n, what))
+		}
+	}
+	add(i.workers, found.IdleWorkers+found.PoolInfo.Running, len(found.Workers), "worker")
+	add(i.workers, found.Unacknowledged, len(found.Decisions), "decision")
+	add(i.tasks, found.PoolInfo.Running, len(found.Running), "running task")
+	add(i.tasks, found.PoolInfo.Waiting, len(found.Waiting), "waiting task")
+	add(i.tasks, found.TaskErrors, len(found.Errors), "task error")
+	return strings.Join(parts, ", ")
+}
+
+// showAll says how to see them, if there is a way.
+func (i *poolInspector) showAll() string {
+	if i.limit == 0 || i.limit == mostRows {
+		return ""
+	}
+	return "; --limit 0 shows them"
 }
 
 // begin begins a list; between tables there is an empty line.
@@ -151,7 +179,7 @@ func decision(d client.PoolDecision) string {
 func age(found *client.PoolInspection, at time.Time) time.Duration { return max(found.Time.Sub(at), 0) }
 
 func (i *poolInspector) listTasks(found *client.PoolInspection) error {
-	list, err := i.begin(len(found.Running)+len(found.Waiting)+len(found.Errors), output.Column{Name: "task", Stretch: true}, output.Column{Name: "state"}, output.Column{Name: "account"},
+	list, err := i.begin(len(found.Running)+len(found.Waiting), output.Column{Name: "task", Stretch: true}, output.Column{Name: "state"}, output.Column{Name: "account"},
 		output.Column{Name: "worker", Stretch: true}, output.Column{Name: "level", Right: true}, output.Column{Name: "age", Right: true},
 		output.Column{Name: "labels", Stretch: true}, output.Column{Name: "prefer", Stretch: true},
 		output.Column{Name: "cost", Detail: true}, output.Column{Name: "enqueued", Detail: true}, output.Column{Name: "error", Detail: true})
@@ -167,12 +195,28 @@ func (i *poolInspector) listTasks(found *client.PoolInspection) error {
 			return err
 		}
 	}
-	for _, e := range found.Errors {
-		state := "error"
-		if i.table() {
-			state += ": " + e.Error
+	if i.table() {
+		if err := list.Close(); err != nil {
+			return err
 		}
-		if err := list.Row(e.Task, state, nil, nil, nil, nil, nil, nil, nil, nil, e.Error); err != nil {
+		return i.listErrors(found)
+	}
+	for _, e := range found.Errors {
+		if err := list.Row(e.Task, "error", nil, nil, nil, nil, nil, nil, nil, nil, e.Error); err != nil {
+			return err
+		}
+	}
+	return list.Close()
+}
+
+// listErrors is a table of its own: the texts are long.
+func (i *poolInspector) listErrors(found *client.PoolInspection) error {
+	list, err := i.begin(len(found.Errors), output.Column{Name: "task", Stretch: true}, output.Column{Name: "error", Stretch: true})
+	if err != nil {
+		return err
+	}
+	for _, e := range found.Errors {
+		if err := list.Row(e.Task, e.Error); err != nil {
 			return err
 		}
 	}
