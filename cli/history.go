@@ -157,7 +157,7 @@ func (s *simulation) addAgents(ctx context.Context, l *link, w *simulate.Workloa
 			return err
 		}
 		if i.Agent && i.Alive {
-			w.Workers = append(w.Workers, simulate.Workers{Name: i.Name, Count: 1, Capacity: i.Capacity, Labels: i.Labels})
+			w.Workers = append(w.Workers, simulate.NewWorker(i.Name, i.Capacity, i.Labels))
 		}
 	}
 	if len(w.Workers) > 0 {

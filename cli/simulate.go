@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/job"
@@ -60,14 +62,11 @@ that changes; --save keeps the workload in a file, to be edited.`,
 }
 
 func (s *simulation) run(cmd *cobra.Command, args []string) error {
+	if err := s.checkFlags(cmd.Flags(), args); err != nil {
+		return err
+	}
 	if s.example {
 		_, err := s.app.out.Write(simulate.Example)
-		return err
-	}
-	if _, err := output.ParseFormat(s.app.format); err != nil {
-		return err
-	}
-	if err := s.checkPicture(); err != nil {
 		return err
 	}
 	list, err := s.workloads(cmd, args)
@@ -77,6 +76,11 @@ func (s *simulation) run(cmd *cobra.Command, args []string) error {
 	if s.save != "" {
 		return s.keep(list[len(list)-1])
 	}
+	file, err := s.openPicture(len(list))
+	if err != nil {
+		return err
+	}
+	defer file.close()
 	var results []*simulate.Result
 	for _, w := range list {
 		r, err := s.simulate(cmd.Context(), w)
@@ -88,7 +92,32 @@ func (s *simulation) run(cmd *cobra.Command, args []string) error {
 	if err := s.show(results); err != nil {
 		return err
 	}
-	return s.draw(results)
+	return file.draw(results)
+}
+
+// checkFlags refuses what would be ignored.
+func (s *simulation) checkFlags(f *pflag.FlagSet, args []string) error {
+	format, err := output.ParseFormat(s.app.format)
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		wrong bool
+		is    string
+	}{
+		{s.example && (len(args) > 0 || s.from || len(s.sets) > 0 || s.picture != "" || s.save != "" || s.samples),
+			"--example prints a workload and does nothing else; write it into a file, and simulate that"},
+		{!s.from && f.Changed("queue"), "--queue is for --history; a file has its own jobs"},
+		{!s.from && f.Changed("since"), "--since is for --history; a file has its own times"},
+		{!s.from && f.Changed("until"), "--until is for --history; a file has its own times"},
+		{s.save != "" && s.picture != "", "--save writes the workload and does not simulate it, so there is no --picture"},
+		{s.samples && (s.save != "" || format != output.JSON), "--samples adds to what -o json prints; give that, too"},
+	} {
+		if c.wrong {
+			return job.Errorf(job.Invalid, "%s", c.is)
+		}
+	}
+	return s.checkPicture()
 }
 
 // workloads are those that are meant; with --set the same once more, changed.
@@ -154,7 +183,8 @@ func (a *app) readAll(name string) ([]byte, error) {
 // keep writes a workload into the file of --save.
 func (s *simulation) keep(w *simulate.Workload) error {
 	if w.Name == "after" || w.Name == "before" {
-		w.Name = filepath.Base(s.save)
+		// What is read without a name has that of its file.
+		w.Name = strings.TrimPrefix(filepath.Base(s.save), "-")
 	}
 	text, err := w.Encode()
 	if err != nil {

@@ -233,3 +233,35 @@ func TestJSON(t *testing.T) {
 		t.Errorf("%+v\n%s", got, b)
 	}
 }
+
+// What was measured on a server is written as people would.
+func TestWrittenForPeople(t *testing.T) {
+	w := &Workload{
+		Duration: time.Hour, Seed: 1, Grace: DefaultGrace,
+		Accounts: []Account{NewAccount(job.Account{Name: "a", Rate: job.Quota{2}}, job.Quota{169.01463386900002, -0.2, 5})},
+		Workers: []Workers{
+			NewWorker("n", job.Resources{job.CPU: 4000, job.Memory: 1040 << 30, job.Disk: 37115620 << 10}, nil),
+			NewWorker("small", job.Resources{job.CPU: 4000, job.Memory: 999, job.Disk: 2 << 30}, nil),
+		},
+		Jobs: []Stream{{Name: "j", Queue: job.DefaultQueue, Arrivals: Arrivals{Rate: 55. / 3600}, Lasts: Lengths{A: time.Minute}}},
+	}
+	text, err := w.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"balance: [169, 0, 5]", "resources: {cpu: 4, disk: 35.4G, mem: 1040G}", "resources: {cpu: 4, disk: 2G, mem: 999B}", "poisson: 55/h",
+	} {
+		if !strings.Contains(string(text), line+"\n") {
+			t.Errorf("%q is not in\n%s", line, text)
+		}
+	}
+	if _, err := Decode("again", text); err != nil {
+		t.Error(err)
+	}
+	for n := int64(1); n < 1<<50; n = n*3/2 + 1 {
+		if r := roundedUp(n); r < n || float64(r) > 1.0101*float64(n) {
+			t.Errorf("%d is rounded to %d", n, r)
+		}
+	}
+}

@@ -79,7 +79,10 @@ func (o *object) times(name string, list []time.Duration) {
 func (o *object) resources(name string, r job.Resources) {
 	in := object{}
 	for _, resource := range slices.Sorted(maps.Keys(r)) {
-		amount := job.FormatAmount(resource, r[resource])
+		amount := job.ShowAmount(resource, r[resource])
+		if n, err := job.ParseAmount(resource, amount); err != nil || n != r[resource] {
+			amount = job.FormatAmount(resource, r[resource])
+		}
 		if last := amount[len(amount)-1]; job.IsBytes(resource) && last >= '0' && last <= '9' && amount != "0" {
 			amount += "B"
 		}
@@ -240,7 +243,7 @@ func (a *Arrivals) encode(o *object) {
 	o.whole("count", a.Count)
 	o.time("every", a.Every)
 	if a.Rate != 0 {
-		o.add("poisson", scalar(strconv.FormatFloat(a.Rate, 'g', -1, 64)+"/s"))
+		o.add("poisson", scalar(rateText(a.Rate)))
 	}
 	if a.At != nil {
 		o.times("at", a.At)
@@ -248,6 +251,22 @@ func (a *Arrivals) encode(o *object) {
 	o.whole("burst", int64(a.Burst))
 	o.time("from", a.From)
 	o.time("until", a.Until)
+}
+
+// rateText is a rate, given a second, in the unit in which it is shortest; value.rate
+// reads the same from it.
+func rateText(rate float64) string {
+	best := strconv.FormatFloat(rate, 'g', -1, 64) + "/s"
+	for unit, length := range map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour} {
+		text := strconv.FormatFloat(rate*length.Seconds(), 'g', 12, 64)
+		if n, err := strconv.ParseFloat(text, 64); err != nil || n/length.Seconds() != rate {
+			continue
+		}
+		if text += "/" + unit; len(text) < len(best) || len(text) == len(best) && text < best {
+			best = text
+		}
+	}
+	return best
 }
 
 func pairNode(a, b time.Duration) *yaml.Node {

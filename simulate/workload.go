@@ -169,9 +169,40 @@ func settingsOf(a *job.Account, balance job.Quota) Settings {
 	}
 }
 
-// NewAccount is an account of a server as it is now.
+// NewAccount is an account of a server as it is now, its balance in whole
+// worker-seconds.
 func NewAccount(a job.Account, balance job.Quota) Account {
+	for i := range balance {
+		balance[i] = math.Round(balance[i]) + 0 // no negative zero
+	}
 	return Account{Name: a.Name, Settings: settingsOf(&a, balance)}
+}
+
+// NewWorker is a worker of a server as it is now. Its bytes are rounded up by at most
+// a hundredth, for people to read: what it ran fits on it.
+func NewWorker(name string, capacity job.Resources, labels job.Labels) Workers {
+	capacity = capacity.Clone()
+	for resource, n := range capacity {
+		if job.IsBytes(resource) {
+			capacity[resource] = roundedUp(n)
+		}
+	}
+	return Workers{Name: name, Count: 1, Capacity: capacity, Labels: labels}
+}
+
+// roundedUp is a number of bytes with one digit after the point, or without one from
+// a hundred on, in the largest unit of which it has ten.
+func roundedUp(n int64) int64 {
+	for unit := int64(1 << 40); unit > 1; unit >>= 10 {
+		switch {
+		case n >= 100*unit:
+			return (n + unit - 1) / unit * unit
+		case n >= 10*unit:
+			tenths := math.Ceil(10 * float64(n) / float64(unit))
+			return int64(math.Round(tenths / 10 * float64(unit)))
+		}
+	}
+	return n
 }
 
 // settle fills in what was not said.
