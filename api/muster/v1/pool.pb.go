@@ -27,7 +27,7 @@ const (
 // Pool is a pool's settings.
 type Pool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What its dispatcher says as scheduler_id.
+	// What its dispatcher says as scheduler_id. New ones have no "/".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Running tasks are left alone.
 	NoPreemption bool `protobuf:"varint,2,opt,name=no_preemption,json=noPreemption,proto3" json:"no_preemption,omitempty"`

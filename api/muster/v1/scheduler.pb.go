@@ -166,7 +166,8 @@ type AssignTasksRequest struct {
 	SchedulerId string `protobuf:"bytes,1,opt,name=scheduler_id,json=schedulerId,proto3" json:"scheduler_id,omitempty"`
 	// At most 1000; none: only decide, as if time had passed.
 	IdleBots []*IdleBot `protobuf:"bytes,2,rep,name=idle_bots,json=idleBots,proto3" json:"idle_bots,omitempty"`
-	// When they were idle; absent: now.
+	// When they were idle; absent, or ahead of the server's clock: now. Over an
+	// hour ahead is refused.
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
 	// Of the pool; default: that of the token, else "default".
 	Namespace     string `protobuf:"bytes,100,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -470,7 +471,7 @@ func (x *NotifyTasksRequest) GetNamespace() string {
 // known changes nothing.
 type NotifyTasksItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Absent: now.
+	// Absent, or ahead of the server's clock: now.
 	Time          *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
 	Task          *TaskSpec              `protobuf:"bytes,2,opt,name=task,proto3" json:"task,omitempty"`
 	unknownFields protoimpl.UnknownFields

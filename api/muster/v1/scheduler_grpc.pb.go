@@ -41,7 +41,8 @@ type ExternalSchedulerClient interface {
 	// AssignTasks tells what idle bots should do. An assignment is told again
 	// until the task is known to run there, for ten minutes at most.
 	AssignTasks(ctx context.Context, in *AssignTasksRequest, opts ...grpc.CallOption) (*AssignTasksResponse, error)
-	// NotifyTasks tells how tasks stand.
+	// NotifyTasks tells how tasks stand. Items whose task has no id, or one over
+	// 255 bytes, are left out; the rest is done.
 	NotifyTasks(ctx context.Context, in *NotifyTasksRequest, opts ...grpc.CallOption) (*NotifyTasksResponse, error)
 	// GetCancellations are the tasks that are to be stopped: told again until
 	// they are known to be gone. A bot must stop only exactly that task.
@@ -116,7 +117,8 @@ type ExternalSchedulerServer interface {
 	// AssignTasks tells what idle bots should do. An assignment is told again
 	// until the task is known to run there, for ten minutes at most.
 	AssignTasks(context.Context, *AssignTasksRequest) (*AssignTasksResponse, error)
-	// NotifyTasks tells how tasks stand.
+	// NotifyTasks tells how tasks stand. Items whose task has no id, or one over
+	// 255 bytes, are left out; the rest is done.
 	NotifyTasks(context.Context, *NotifyTasksRequest) (*NotifyTasksResponse, error)
 	// GetCancellations are the tasks that are to be stopped: told again until
 	// they are known to be gone. A bot must stop only exactly that task.
