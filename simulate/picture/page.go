@@ -12,6 +12,7 @@ import (
 const (
 	margin     = 16.0
 	axisRoom   = 56.0 // for the numbers left of a panel
+	columnGap  = 28.0 // between a column and the numbers of the next
 	headRoom   = 22.0 // for a panel's heading
 	panelGap   = 16.0
 	titleRoom  = 26.0
@@ -60,9 +61,9 @@ func newPage(results []*simulate.Result) *page {
 			c.places = append(c.places, p.places(i, r))
 		}
 		p.columns = append(p.columns, c)
-		x += width + axisRoom
+		x += width + columnGap + axisRoom
 	}
-	p.width = x - axisRoom + 2*margin
+	p.width = x - columnGap - axisRoom + 2*margin
 	p.panels = p.choose()
 	p.addLegend()
 	y := margin + titleRoom + float64(len(p.legend))*legendLine
@@ -92,27 +93,28 @@ func (p *page) places(series int, r *simulate.Result) (list []int) {
 	return list
 }
 
-// addLegend breaks the legend into lines.
+// addLegend breaks the legend into lines, as wide as the first column.
 func (p *page) addLegend() {
 	var all []entry
 	for i := range p.series {
 		all = append(all, entry{text: p.series[i].title(), pen: pen{p.series[i].colour, 2, 0}})
 	}
-	all = append(all, entry{text: "rate, or cap", pen: pen{faint, 1.2, 4}}, entry{text: "workers there are", pen: pen{"#aaaaaa", 1.2, 0}})
+	all = append(all, entry{text: "rate, or cap", pen: pen{faint, 1.2, 4}}, entry{text: "workers there are", pen: pen{ink, 1.5, 0}})
 	if len(p.panels[0].rug) > 0 {
 		all = append(all, entry{text: "a run of it was preempted", pen: pen{faint, 1.5, 0}, rug: true})
 	}
-	x := margin
+	begin := p.columns[0].x
+	end, x := begin+p.columns[0].width, begin
 	var line []entry
 	for _, e := range all {
-		w := 22 + 6 + widthOf(e.text, textSize) + 20
-		if x+w > p.width-margin && len(line) > 0 {
+		w := 22 + 6 + widthOf(e.text, textSize)
+		if x+w > end && len(line) > 0 {
 			p.legend = append(p.legend, line)
-			line, x = nil, margin
+			line, x = nil, begin
 		}
 		e.x = x
 		line = append(line, e)
-		x += w
+		x += w + 20
 	}
 	p.legend = append(p.legend, line)
 }

@@ -152,7 +152,7 @@ func (c *column) sum(sample int, places []int, value func(*simulate.AccountSampl
 func (n *panel) draw(c canvas, p *page, col *column) {
 	n.drawFrame(c, col)
 	if n.workers {
-		n.line(c, col, pen{"#aaaaaa", 1.2, 0}, false, func(i int) float64 { return float64(col.Samples[i].Capacity) })
+		n.line(c, col, pen{ink, 1.5, 0}, false, func(i int) float64 { return float64(col.Samples[i].Capacity) })
 	}
 	for s := range p.series {
 		if n.bound != nil && col.any(col.places[s], n.bound) {

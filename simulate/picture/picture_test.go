@@ -216,3 +216,31 @@ func TestThinned(t *testing.T) {
 		t.Errorf("%d: %+v", len(out), out)
 	}
 }
+
+// The legend stands above the first column, and columns do not touch.
+func TestPlaces(t *testing.T) {
+	r := result(t, 6)
+	for n := 1; n <= MaxResults; n++ {
+		p := newPage(slices.Repeat([]*simulate.Result{r}, n))
+		first := p.columns[0]
+		entries := 0
+		for _, line := range p.legend {
+			entries += len(line)
+			last := line[len(line)-1]
+			if end := last.x + 28 + widthOf(last.text, textSize); line[0].x != first.x || end > first.x+first.width {
+				t.Errorf("of %d: a line of the legend from %v to %v; the column is from %v to %v", n, line[0].x, end, first.x, first.x+first.width)
+			}
+		}
+		if entries < len(p.series)+2 {
+			t.Errorf("of %d: %d entries", n, entries)
+		}
+		for i, c := range p.columns[1:] {
+			if before := p.columns[i]; c.x-axisRoom < before.x+before.width+20 {
+				t.Errorf("of %d: column %d is too near to the one before", n, i+2)
+			}
+		}
+		if last := p.columns[n-1]; last.x+last.width > p.width-margin {
+			t.Errorf("of %d: the last column ends at %v of %v", n, last.x+last.width, p.width)
+		}
+	}
+}
