@@ -42,7 +42,7 @@ func (s *simulation) openPicture(results int) (*pictureFile, error) {
 	path := s.app.path(s.picture)
 	_, err := os.Stat(path)
 	made := errors.Is(err, fs.ErrNotExist)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // like any picture that one makes
 	if err != nil {
 		return nil, job.Errorf(job.Invalid, "write the picture: %w", err)
 	}
