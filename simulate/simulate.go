@@ -137,7 +137,7 @@ func (s *simulator) calledOff(h *happening) bool {
 // nextTime is when the scheduler wants to be asked, or something happens; false at
 // the end.
 func (s *simulator) nextTime() (job.Time, bool) {
-	if s.Duration == 0 && (s.open == 0 && len(s.live) == 0 || s.running == 0 && s.now.Sub(s.active) > idleTime) {
+	if s.Duration == 0 && s.open == 0 && (len(s.live) == 0 || s.running == 0 && s.now.Sub(s.active) > idleTime) {
 		return 0, false
 	}
 	for len(s.agenda) > 0 && s.calledOff(&s.agenda[0]) {

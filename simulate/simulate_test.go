@@ -265,6 +265,15 @@ func TestEndWithTheWorkers(t *testing.T) {
 	}
 }
 
+// A job that comes days after the others is waited for.
+func TestLongPause(t *testing.T) {
+	late := Stream{Name: "j", Arrivals: Arrivals{At: []time.Duration{0, 72 * time.Hour}}, Lasts: Lengths{A: time.Minute}}
+	r := run(t, &Workload{Workers: []Workers{oneSlot("w", 1)}, Jobs: []Stream{late}}, Options{})
+	if r.Done != 2 || r.Duration != 72*time.Hour+time.Minute || r.Stuck {
+		t.Errorf("%d done in %v", r.Done, r.Duration)
+	}
+}
+
 // Samples only look: with more or fewer of them the same happens, and again.
 func TestSameAgain(t *testing.T) {
 	w, err := Decode("example", Example)
