@@ -128,7 +128,7 @@ func Wrap(err error, op, subject string) error {
 		return nil
 	}
 	e := &Error{Kind: KindOf(err), Op: op, Subject: subject, Err: err}
-	if p, ok := errors.AsType[*fs.PathError](err); ok && error(p) == err && p.Path == subject {
+	if p, ok := err.(*fs.PathError); ok && p.Path == subject { //nolint:errorlint // not if something was said about it
 		e.Err = p.Err // it would say the file's name once more
 	}
 	if inner, ok := errors.AsType[*Error](err); ok {
