@@ -40,6 +40,8 @@ type database struct {
 	damage atomic.Pointer[error]
 	// stalled counts write stalls under way, flushErrors failed flushes in a row.
 	stalled, flushErrors atomic.Int32
+	// closing is set while Close waits for a flush.
+	closing atomic.Bool
 
 	users   sync.WaitGroup
 	applier sync.WaitGroup
@@ -170,7 +172,7 @@ func (d *database) release() { d.users.Done() }
 
 // close ends the database when its users are done. Of one that failed the
 // goroutine that applies may never return; then it stays as it is.
-func (d *database) close() (err error) {
+func (d *database) close() error {
 	d.mu.Lock()
 	d.shut = true
 	d.mu.Unlock()
@@ -182,12 +184,42 @@ func (d *database) close() (err error) {
 	d.applier.Wait()
 	d.fence.let()
 	d.syncer.Wait()
+	closed := make(chan error, 1)
+	go func() { closed <- closePebble(d.db) }()
+	select {
+	case err := <-closed:
+		return err
+	case <-d.failed:
+	}
+	// What Pebble was doing beside may have ended in the middle, at Logger.Fatalf; then
+	// it waits for that for ever, and the database stays as it is.
+	timer := time.NewTimer(closePatience)
+	defer timer.Stop()
+	for {
+		select {
+		case err := <-closed:
+			return err
+		case <-timer.C:
+			if d.broken.Load() {
+				return d.err()
+			}
+			timer.Reset(closePatience)
+		}
+	}
+}
+
+// closePatience is after how long it is looked whether a database that failed can be
+// closed at all.
+const closePatience = 250 * time.Millisecond
+
+// closePebble closes a Pebble database; where it panics, that is an error.
+func closePebble(db *pdb.DB) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked(r)
 		}
 	}()
-	return d.db.Close()
+	return db.Close()
 }
 
 // guard runs a change of the database and turns a panic of Pebble into a failure.
@@ -227,15 +259,15 @@ func (d *database) listener(report func(msg string, args ...any)) *pdb.EventList
 	}
 }
 
-// flushed counts flushes that failed. When commits or the opening wait for them
-// for long, the database is given up: its users get an answer, and the next one
+// flushed counts flushes that failed. When commits, the opening or the closing wait for
+// them for long, the database is given up: its users get an answer, and the next one
 // starts over.
 func (d *database) flushed(info pdb.FlushInfo) {
 	if info.Err == nil {
 		d.flushErrors.Store(0)
 		return
 	}
-	if d.flushErrors.Add(1) >= maxFlushErrors && (d.stalled.Load() > 0 || !d.fence.running.Load()) {
+	if d.flushErrors.Add(1) >= maxFlushErrors && (d.stalled.Load() > 0 || d.closing.Load() || !d.fence.running.Load()) {
 		go d.fail(info.Err)
 	}
 }

@@ -79,6 +79,37 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestCloseWhileTheDiskFails: a store can be closed whatever fails meanwhile, also
+// where Pebble cannot go on and what it was doing never ends.
+func TestCloseWhileTheDiskFails(t *testing.T) {
+	for at := int64(1); at <= 24; at += int64(sparing(5)) {
+		var armed atomic.Bool
+		f := &fault{at: at, count: 1 << 30, err: syscall.EIO, which: func(op errorfs.Op) bool { return armed.Load() && writes(op) }}
+		st, err := Open(crashConfig(errorfs.Wrap(vfs.NewMem(), f)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Create(t.Context(), "default"); err != nil {
+			t.Fatal(err)
+		}
+		ns := openNamespace(t, st)
+		for i := range 8 {
+			body := make([]byte, 10<<10)
+			if err := storetest.Commit(ns, &job.Changes{Payloads: []job.Payload{{Seq: job.Seq(i), Version: 1, Body: body}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		armed.Store(true)
+		closed := make(chan error, 1)
+		go func() { closed <- st.Close() }()
+		select {
+		case <-closed:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("the store does not close when everything from write %d on fails", at)
+		}
+	}
+}
+
 // faultRun plays a script like package engine does: when a commit fails, it loads
 // again and goes on from what is stored.
 func faultRun(t *testing.T, s *script, f *fault) {

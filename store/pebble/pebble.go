@@ -251,6 +251,7 @@ func (s *Store) end(db *database) error {
 
 // flush writes what the log has as tables.
 func (d *database) flush() error {
+	d.closing.Store(true)
 	var flushed <-chan struct{}
 	err := d.run(func() (err error) { flushed, err = d.db.AsyncFlush(); return err })
 	if err != nil {
