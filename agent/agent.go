@@ -158,13 +158,6 @@ func (a *Agent) Close() error {
 	return errors.Join(append(errs, a.home.Close())...)
 }
 
-// Worker is the agent's name at the server; empty until it has attached.
-func (a *Agent) Worker() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.worker
-}
-
 func (a *Agent) setWorker(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

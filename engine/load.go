@@ -87,6 +87,8 @@ type loader struct {
 	locks    []job.LockRow
 	accounts []job.AccountRow
 	charges  []job.ChargeRow
+	limits   []job.LimitRow
+	learned  []job.LearnedRow
 }
 
 // LoadLock implements store.Loader.
@@ -97,3 +99,9 @@ func (l *loader) LoadAccount(r job.AccountRow) { l.accounts = append(l.accounts,
 
 // LoadCharge implements store.Loader.
 func (l *loader) LoadCharge(r job.ChargeRow) { l.charges = append(l.charges, r) }
+
+// LoadLimit implements store.Loader.
+func (l *loader) LoadLimit(r job.LimitRow) { l.limits = append(l.limits, r) }
+
+// LoadLearned implements store.Loader.
+func (l *loader) LoadLearned(r job.LearnedRow) { l.learned = append(l.learned, r) }

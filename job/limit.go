@@ -15,3 +15,12 @@ type Limit struct {
 	// PerSecond > 0 makes it a rate with that period instead of a count.
 	PeriodSeconds int64 `cbor:"3,keyasint,omitempty"`
 }
+
+// LimitRow is a stored limit with what is left of it: for a rate, how many units may
+// start at once, and when it was that many.
+type LimitRow struct {
+	Limit `cbor:"1,keyasint"`
+	Left  float64 `cbor:"2,keyasint,omitempty"`
+	At    Time    `cbor:"3,keyasint,omitempty"`
+	Gone  bool    `cbor:"-"`
+}

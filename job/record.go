@@ -39,6 +39,8 @@ type (
 	GroupID uint32
 	// KindID stands for a requirement group.
 	KindID uint32
+	// DepGroupID stands for a dependency group.
+	DepGroupID uint32
 	// ShapeID stands for a shape.
 	ShapeID uint32
 	// WorkerID stands for a worker.
@@ -83,6 +85,8 @@ type Meta struct {
 	Trimmed   [EventLogs]uint64 `cbor:"19,keyasint,omitempty"`
 	// Account pays for jobs that name none, in queues that name none.
 	Account string `cbor:"18,keyasint,omitempty"`
+	// NextDepGroup is the number of the next dependency group.
+	NextDepGroup DepGroupID `cbor:"20,keyasint,omitempty"`
 }
 
 // Live is the state record of a job that is not complete: small, of fixed size,
@@ -244,6 +248,13 @@ type KindRow struct {
 	Gone bool   `cbor:"-"`
 }
 
+// LearnedRow is what was learned of the jobs of a kind, as package learn writes it.
+type LearnedRow struct {
+	Kind KindID `cbor:"1,keyasint"`
+	Body []byte `cbor:"2,keyasint,omitempty"`
+	Gone bool   `cbor:"-"`
+}
+
 // Shape is what the scheduler must know of a job, shared by all jobs that are
 // alike to it.
 type Shape struct {
@@ -350,6 +361,12 @@ type Changes struct {
 	// EventsBefore: entries of each log before that number are deleted.
 	EventsBefore [EventLogs]uint64
 	Documents    []Document
+	// DepGroups and Depends are who waits for whom, Limits the named limits with what
+	// is left of them, Learned what was learned by kind.
+	DepGroups []DepGroupRow
+	Depends   []DependRow
+	Limits    []LimitRow
+	Learned   []LearnedRow
 }
 
 // Empty reports whether nothing needs storing.
@@ -357,5 +374,6 @@ func (c *Changes) Empty() bool {
 	return c.Meta == nil && len(c.Queues)+len(c.Groups)+len(c.Kinds)+len(c.Shapes)+len(c.Workers)+len(c.Locks)+
 		len(c.Payloads)+len(c.Live)+len(c.Gone)+len(c.Finished)+len(c.Attempts)+len(c.Requests)+
 		len(c.Blobs)+len(c.Keys)+len(c.Amended)+len(c.Forgotten)+len(c.Deleted)+
-		len(c.Accounts)+len(c.Charges)+len(c.Events)+len(c.Documents) == 0 && c.EventsBefore == [EventLogs]uint64{}
+		len(c.Accounts)+len(c.Charges)+len(c.Events)+len(c.Documents)+
+		len(c.DepGroups)+len(c.Depends)+len(c.Limits)+len(c.Learned) == 0 && c.EventsBefore == [EventLogs]uint64{}
 }

@@ -174,17 +174,7 @@ func (c *collector) ofPool(f *external.Figures) {
 	c.put("muster_pool_batches_total", float64(f.Batches), ns, pool, "true")
 	c.put("muster_pool_batches_total", float64(f.FailedBatches), ns, pool, "false")
 	c.put("muster_pool_operations_total", float64(f.Operations), ns, pool)
-	d := tally.Counts{
-		Enqueued: f.Enqueued, Preempted: f.Preempted, Reprioritized: f.Reprioritized, Unassigned: f.Unassigned,
-		Completed: f.Completed, Assigned: map[tally.Assigned]int64{},
-	}
-	for as, n := range f.Assigned {
-		d.Assigned[tally.Assigned{Preempting: as.Preempting, ProvisionRequired: as.Provision}] = n
-	}
-	for account, cost := range f.Spent {
-		d.Spend(account, nil, job.Quota(cost))
-	}
-	c.decided(ns, pool, &d)
+	c.decided(ns, pool, &f.Counts)
 	if !f.Loaded {
 		return
 	}

@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"os"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -39,18 +38,4 @@ func (d *Discovery) write(path string) error {
 		return job.Errorf(job.Internal, "write where the server is: %w", err)
 	}
 	return nil
-}
-
-// ReadDiscovery reads where the server of a data directory is. The file of a
-// server that was killed may still be there.
-func ReadDiscovery(path string) (*Discovery, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, job.Errorf(job.NotFound, "no server seems to run there: %w", err)
-	}
-	var d Discovery
-	if err := json.Unmarshal(b, &d); err != nil {
-		return nil, job.Errorf(job.Damaged, "%s cannot be read: %w", path, err)
-	}
-	return &d, nil
 }

@@ -137,6 +137,11 @@ type Loader interface {
 	LoadAccount(job.AccountRow)
 	// LoadCharge gets what runs cost, in order of sequence.
 	LoadCharge(job.ChargeRow)
+	LoadLimit(job.LimitRow)
+	LoadLearned(job.LearnedRow)
+	LoadDepGroup(job.DepGroupRow)
+	// LoadDepend gets who waits for whom, in order of sequence, before the live jobs.
+	LoadDepend(job.DependRow)
 	LoadLive(*job.Live)
 	// LoadKey gets the keys of live jobs, in order of sequence.
 	LoadKey(*job.KeyRow)

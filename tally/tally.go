@@ -1,6 +1,6 @@
 // Package tally counts what is decided about tasks, for a server's metrics: one
 // Counts for a namespace's own jobs and one for each pool of an external scheduler.
-// Packages engine and server count, package server shows it.
+// Packages engine and dispatch/external count, package server shows it.
 package tally
 
 import (

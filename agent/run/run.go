@@ -191,17 +191,6 @@ func (r *Runner) Extend(id job.AttemptID, until time.Duration) bool {
 	return true
 }
 
-// Running lists the attempts that have not ended.
-func (r *Runner) Running() []job.AttemptID {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	ids := make([]job.AttemptID, 0, len(r.running))
-	for id := range r.running {
-		ids = append(ids, id)
-	}
-	return ids
-}
-
 func (r *Runner) enter(x *attempt) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,43 +1,17 @@
 package external
 
 import (
-	"maps"
-
 	"github.com/muster-queue/muster/dispatch"
+	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/tally"
 )
 
-// Counters are how often things happened in a pool since the server started.
+// Counters are how often things happened in a pool since the server started. What
+// preempted tasks had cost was given back, and is not in what was spent.
 type Counters struct {
-	// Completed are tasks that were forgotten, by reason.
-	Completed map[string]int64
-	Enqueued  int64
-	// Assigned are tasks given to workers.
-	Assigned      map[AssignedAs]int64
-	Preempted     int64
-	Reprioritized int64
-	Unassigned    int64
-	// Spent is what tasks had cost their accounts when they ended, by account and
-	// level, in worker-seconds; what preempted ones had cost was given back.
-	Spent map[string]dispatch.Balance
+	tally.Counts
 	// Batches are by whether they could be stored, Operations what was in them.
 	Batches, FailedBatches, Operations int64
-}
-
-// AssignedAs is how a task was assigned.
-type AssignedAs struct{ Preempting, Provision bool }
-
-func newCounters() *Counters {
-	return &Counters{Completed: map[string]int64{}, Assigned: map[AssignedAs]int64{}, Spent: map[string]dispatch.Balance{}}
-}
-
-// counters are those of a pool.
-func (s *Scheduler) counters(pool id) Counters {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c := s.counts[pool]; c != nil {
-		return c.clone()
-	}
-	return Counters{}
 }
 
 // count counts what the turn did, and forgets it.
@@ -53,7 +27,7 @@ func (t *turn) count(stored bool) {
 	}
 	c := s.counts[t.id]
 	if c == nil {
-		c = newCounters()
+		c = &Counters{}
 		s.counts[t.id] = c
 	}
 	if c.Operations += int64(len(t.ops)); !stored {
@@ -70,7 +44,7 @@ func (t *turn) count(stored bool) {
 // clone is a copy.
 func (c *Counters) clone() Counters {
 	o := *c
-	o.Completed, o.Assigned, o.Spent = maps.Clone(c.Completed), maps.Clone(c.Assigned), maps.Clone(c.Spent)
+	o.Counts = c.Counts.Clone()
 	return o
 }
 
@@ -80,13 +54,12 @@ func (c *Counters) count(e *dispatch.Event) {
 	case dispatch.Enqueued:
 		c.Enqueued++
 	case dispatch.Completed:
-		c.Completed[e.Reason.String()]++
+		c.Complete(e.Reason.String())
 		if e.AccountValid {
-			name := string(e.AccountID)
-			c.Spent[name] = c.Spent[name].Add(e.Cost)
+			c.Spend(string(e.AccountID), e.BaseLabels, job.Quota(e.Cost))
 		}
 	case dispatch.Assigned:
-		c.Assigned[AssignedAs{e.Preempting, e.ProvisionRequired}]++
+		c.Assign(e.Preempting, e.ProvisionRequired)
 	case dispatch.Preempted:
 		c.Preempted++
 	case dispatch.Reprioritized:

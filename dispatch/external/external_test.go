@@ -284,3 +284,13 @@ func TestLeaderGone(t *testing.T) {
 		}
 	})
 }
+
+// counters are what happened in a pool so far.
+func (w *world) counters(pool id) Counters {
+	w.Scheduler.mu.Lock()
+	defer w.Scheduler.mu.Unlock()
+	if c := w.counts[pool]; c != nil {
+		return c.clone()
+	}
+	return Counters{}
+}

@@ -77,6 +77,8 @@ func (n *namespace) Load(ctx context.Context, l store.Loader) error {
 		rows(n.queues, l.LoadQueue), rows(n.groups, l.LoadGroup), rows(n.kinds, l.LoadKind),
 		rows(n.shapes, l.LoadShape), rows(n.workers, l.LoadWorker),
 		rows(n.locks, l.LoadLock), rows(n.accounts, l.LoadAccount), rows(n.charges, l.LoadCharge),
+		rows(n.limits, l.LoadLimit), rows(n.learned, l.LoadLearned),
+		rows(n.depGroups, l.LoadDepGroup), rows(n.depends, l.LoadDepend),
 	} {
 		if err != nil {
 			return err

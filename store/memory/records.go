@@ -47,28 +47,32 @@ type records struct {
 
 // contents are the records themselves, one map a kind.
 type contents struct {
-	meta     job.Meta
-	queues   map[job.QueueID][]byte
-	groups   map[job.GroupID][]byte
-	kinds    map[job.KindID][]byte
-	shapes   map[job.ShapeID][]byte
-	workers  map[job.WorkerID][]byte
-	locks    map[string][]byte
-	accounts map[string][]byte
-	charges  map[job.Seq][]byte
-	docs     map[docKey][]byte
-	events   [job.EventLogs][]event // ascending; appended to, or made anew
-	live     map[job.Seq]job.Live
-	jobs     map[job.Seq]*under
-	lastSeq  job.Seq
-	finished map[uint64]job.Finished
-	ends     []uint64                // ascending; those forgotten are taken out from time to time
-	byKey    map[job.Digest][]uint64 // ends, ascending
-	keys     map[job.Seq]job.Key
-	keyed    map[job.QueueID]*sorted.List[keyEnd]
-	requests map[requestKey]job.Request
-	blobs    map[string][]byte
-	reach    uint64
+	meta      job.Meta
+	queues    map[job.QueueID][]byte
+	groups    map[job.GroupID][]byte
+	kinds     map[job.KindID][]byte
+	shapes    map[job.ShapeID][]byte
+	workers   map[job.WorkerID][]byte
+	locks     map[string][]byte
+	accounts  map[string][]byte
+	charges   map[job.Seq][]byte
+	limits    map[string][]byte
+	learned   map[job.KindID][]byte
+	depGroups map[job.DepGroupID][]byte
+	depends   map[job.Seq][]byte
+	docs      map[docKey][]byte
+	events    [job.EventLogs][]event // ascending; appended to, or made anew
+	live      map[job.Seq]job.Live
+	jobs      map[job.Seq]*under
+	lastSeq   job.Seq
+	finished  map[uint64]job.Finished
+	ends      []uint64                // ascending; those forgotten are taken out from time to time
+	byKey     map[job.Digest][]uint64 // ends, ascending
+	keys      map[job.Seq]job.Key
+	keyed     map[job.QueueID]*sorted.List[keyEnd]
+	requests  map[requestKey]job.Request
+	blobs     map[string][]byte
+	reach     uint64
 }
 
 func newRecords(name string) *records {
@@ -76,7 +80,8 @@ func newRecords(name string) *records {
 		queues: map[job.QueueID][]byte{}, groups: map[job.GroupID][]byte{}, kinds: map[job.KindID][]byte{},
 		shapes: map[job.ShapeID][]byte{}, workers: map[job.WorkerID][]byte{},
 		locks: map[string][]byte{}, accounts: map[string][]byte{},
-		charges: map[job.Seq][]byte{}, docs: map[docKey][]byte{},
+		charges: map[job.Seq][]byte{}, limits: map[string][]byte{}, learned: map[job.KindID][]byte{},
+		depGroups: map[job.DepGroupID][]byte{}, depends: map[job.Seq][]byte{}, docs: map[docKey][]byte{},
 		live: map[job.Seq]job.Live{}, jobs: map[job.Seq]*under{},
 		finished: map[uint64]job.Finished{}, byKey: map[job.Digest][]uint64{},
 		keys: map[job.Seq]job.Key{}, keyed: map[job.QueueID]*sorted.List[keyEnd]{},
@@ -105,6 +110,10 @@ func (r *records) apply(c *job.Changes, rows *encoded) {
 	merge(r.locks, rows.locks)
 	merge(r.accounts, rows.accounts)
 	merge(r.charges, rows.charges)
+	merge(r.limits, rows.limits)
+	merge(r.learned, rows.learned)
+	merge(r.depGroups, rows.depGroups)
+	merge(r.depends, rows.depends)
 	merge(r.docs, rows.docs)
 	r.applyEvents(c, rows)
 	r.applyJobs(c, rows)
@@ -193,18 +202,22 @@ func merge[K comparable](into, from map[K][]byte) {
 
 // encoded are the rows of changes, encoded; nil ones are gone.
 type encoded struct {
-	queues   map[job.QueueID][]byte
-	groups   map[job.GroupID][]byte
-	kinds    map[job.KindID][]byte
-	shapes   map[job.ShapeID][]byte
-	workers  map[job.WorkerID][]byte
-	locks    map[string][]byte
-	accounts map[string][]byte
-	charges  map[job.Seq][]byte
-	docs     map[docKey][]byte
-	events   [job.EventLogs][]event
-	attempts [][]byte // as in Changes.Attempts
-	err      error
+	queues    map[job.QueueID][]byte
+	groups    map[job.GroupID][]byte
+	kinds     map[job.KindID][]byte
+	shapes    map[job.ShapeID][]byte
+	workers   map[job.WorkerID][]byte
+	locks     map[string][]byte
+	accounts  map[string][]byte
+	charges   map[job.Seq][]byte
+	limits    map[string][]byte
+	learned   map[job.KindID][]byte
+	depGroups map[job.DepGroupID][]byte
+	depends   map[job.Seq][]byte
+	docs      map[docKey][]byte
+	events    [job.EventLogs][]event
+	attempts  [][]byte // as in Changes.Attempts
+	err       error
 }
 
 func encode(c *job.Changes) (*encoded, error) {
@@ -217,6 +230,10 @@ func encode(c *job.Changes) (*encoded, error) {
 	e.locks = encodeRows(e, c.Locks, func(r *job.LockRow) (string, bool, any) { return r.Path, r.Gone, r })
 	e.accounts = encodeRows(e, c.Accounts, func(r *job.AccountRow) (string, bool, any) { return r.Name, r.Gone, r })
 	e.charges = encodeRows(e, c.Charges, func(r *job.ChargeRow) (job.Seq, bool, any) { return r.Seq, r.Gone, r })
+	e.limits = encodeRows(e, c.Limits, func(r *job.LimitRow) (string, bool, any) { return r.Name, r.Gone, r })
+	e.learned = encodeRows(e, c.Learned, func(r *job.LearnedRow) (job.KindID, bool, any) { return r.Kind, r.Gone, r })
+	e.depGroups = encodeRows(e, c.DepGroups, func(r *job.DepGroupRow) (job.DepGroupID, bool, any) { return r.ID, r.Gone, r })
+	e.depends = encodeRows(e, c.Depends, func(r *job.DependRow) (job.Seq, bool, any) { return r.Seq, r.Gone, r })
 	e.docs = encodeDocuments(c.Documents)
 	e.encodeEvents(c.Events)
 	e.attempts = make([][]byte, len(c.Attempts))

@@ -163,7 +163,7 @@ func (n *namespace) writable() (*database, error) {
 // sizeOf guesses the bytes of a batch.
 func sizeOf(c *job.Changes) int {
 	size := 256 + 96*len(c.Live) + 128*len(c.Finished) + 512*len(c.Attempts) + 32*(len(c.Gone)+len(c.Deleted)) +
-		128*(len(c.Charges)+len(c.Events)+len(c.Accounts))
+		128*(len(c.Charges)+len(c.Events)+len(c.Accounts)+len(c.Depends)+len(c.DepGroups)+len(c.Limits)+len(c.Learned))
 	for i := range c.Documents {
 		size += 64 + len(c.Documents[i].Body)
 	}
@@ -190,6 +190,7 @@ func (w *writer) changes(db *database, c *job.Changes) error {
 	}
 	w.rows(c)
 	w.sharing(c)
+	w.scheduling(c)
 	w.live(c)
 	w.history(c)
 	w.keys(c)
@@ -296,6 +297,26 @@ func (w *writer) sharing(c *job.Changes) {
 		}
 		w.value = append(append(w.value[:0], formatInline), d.Body...)
 		w.set()
+	}
+}
+
+// scheduling stores what keeps jobs from running, and what they are expected to need.
+func (w *writer) scheduling(c *job.Changes) {
+	for i := range c.Limits {
+		w.key = w.id.limit(w.key[:0], c.Limits[i].Name)
+		w.row(c.Limits[i].Gone, &c.Limits[i])
+	}
+	for i := range c.Learned {
+		w.key32(kindLearned, uint32(c.Learned[i].Kind))
+		w.row(c.Learned[i].Gone, &c.Learned[i])
+	}
+	for i := range c.DepGroups {
+		w.key32(kindDepGroup, uint32(c.DepGroups[i].ID))
+		w.row(c.DepGroups[i].Gone, &c.DepGroups[i])
+	}
+	for i := range c.Depends {
+		w.key = w.id.key64(w.key[:0], kindDepend, uint64(c.Depends[i].Seq))
+		w.row(c.Depends[i].Gone, &c.Depends[i])
 	}
 }
 

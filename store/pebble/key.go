@@ -30,11 +30,15 @@ import (
 //	L N PATH                a held lock
 //	M N                     job.Meta
 //	N 0 NAME                the number of a namespace
+//	P N id                  dependency group rows
 //	R N len CLIENT ID       remembered outcomes
 //	S N id                  shape rows
+//	T N NAME                a named limit
+//	V N id                  what was learned of a kind
 //	X N id                  an index segment of history
 //	Z N                     how far the index of history reaches
 //	a N seq number          an attempt that ended
+//	d N seq                 who waits for whom
 //	e N number              an entry of the log of tasks
 //	f N id i                part of a segment's filter
 //	g N id group end        end numbers of a group in a segment
@@ -49,6 +53,9 @@ const (
 	kindAccount   = 'A'
 	kindBlob      = 'B'
 	kindCharge    = 'C'
+	kindDepGroup  = 'P'
+	kindLearned   = 'V'
+	kindLimit     = 'T'
 	kindDocument  = 'D'
 	kindEpoch     = 'E'
 	kindFile      = 'F'
@@ -67,6 +74,7 @@ const (
 	kindReach     = 'Z'
 
 	kindAttempt = 'a'
+	kindDepend  = 'd'
 	kindTask    = 'e'
 	kindFilter  = 'f'
 	kindByGroup = 'g'
@@ -82,8 +90,8 @@ const (
 // allKinds are the kinds of records a namespace has, manyKinds those with
 // tables of their own; both in the order of keys.
 const (
-	manyKinds = "aefghklnpqu"
-	allKinds  = "ABCDEFGJKLMQRSWXZ" + manyKinds
+	manyKinds = "adefghklnpqu"
+	allKinds  = "ABCDEFGJKLMPQRSTVWXZ" + manyKinds
 )
 
 // logKinds are the kinds of the logs' entries.
@@ -123,6 +131,8 @@ func (n nsID) request(b []byte, client, id string) []byte {
 func (n nsID) blob(b []byte, digest string) []byte {
 	return append(n.key(b, kindBlob), digest...)
 }
+
+func (n nsID) limit(b []byte, name string) []byte { return append(n.key(b, kindLimit), name...) }
 
 func (n nsID) account(b []byte, name string) []byte { return append(n.key(b, kindAccount), name...) }
 

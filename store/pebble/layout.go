@@ -36,13 +36,16 @@ const (
 
 	// formatNumber is the format this release writes. A newer one is refused,
 	// an older one migrated step by step (see migrations).
-	formatNumber = 2
+	formatNumber = 3
 )
 
 // migrations[i] brings a store from format i+1 to i+2.
 var migrations = [formatNumber - 1]func(*layout) error{
 	// Format 2 adds accounts, charges, the log and documents. A release that knew
 	// nothing of them would give everybody free quota.
+	func(*layout) error { return nil },
+	// Format 3 adds dependencies, limits and what was learned. A release that knew
+	// nothing of them would run jobs before what they wait for.
 	func(*layout) error { return nil },
 }
 

@@ -114,6 +114,10 @@ func (l *loading) rows() error {
 		each(l, kindLock, l.to.LoadLock),
 		each(l, kindAccount, l.to.LoadAccount),
 		each(l, kindCharge, l.to.LoadCharge),
+		each(l, kindLimit, l.to.LoadLimit),
+		each(l, kindLearned, l.to.LoadLearned),
+		each(l, kindDepGroup, l.to.LoadDepGroup),
+		each(l, kindDepend, l.to.LoadDepend),
 	)
 }
 

@@ -66,7 +66,7 @@ func everything() *job.Changes {
 	return &job.Changes{
 		Meta: &job.Meta{NextSeq: 7, NextAttempt: 8, NextEnd: 9, Clock: 10, HoldUntil: 11, Paused: true, Draining: true,
 			Seed: 12, MinLive: 1, NextQueue: 13, NextGroup: 14, NextKind: 15, NextShape: 16, NextWorker: 17,
-			NextEvent: 18, Events: [job.EventLogs]uint64{19, 20}, Trimmed: [job.EventLogs]uint64{21, 22}, Account: "lab"},
+			NextEvent: 18, Events: [job.EventLogs]uint64{19, 20}, Trimmed: [job.EventLogs]uint64{21, 22}, Account: "lab", NextDepGroup: 23},
 		Queues: []job.QueueRow{{ID: 1, Done: 3, Def: job.Queue{Name: "q", Definition: []byte{1, 2}, Runtime: "command", Priority: -1, Weight: 2,
 			Paused: true, MaxRunning: 3, MaxPerRequest: 4, MaxAttempts: 5, Continuous: true, Interval: time.Minute, Order: job.OrderKey,
 			Then: "r", Lease: time.Hour, Retries: &retries, Losses: &retries, Backoff: &job.DefaultBackoff, Account: "a", OnLost: job.OnLostHold}}, {ID: 300}},
@@ -80,8 +80,13 @@ func everything() *job.Changes {
 		Locks: []job.LockRow{{Path: "", Owner: "o", Since: 1, Until: 2, Lease: 3}, {Path: "a/b", Since: job.TimeOf(day), Until: job.TimeOf(day), Lease: time.Hour}},
 		Accounts: []job.AccountRow{{Account: job.Account{Name: "a", Description: "d", Rate: job.Quota{1, 0.5}, Window: time.Hour, MaxFanout: 3,
 			LabelLimits: map[string]int{"gpu": 2}, NoFree: true}, Balance: job.Quota{-1, 0, 2.25}, At: job.TimeOf(day)}, {Account: job.Account{Name: "b"}}},
-		Charges: []job.ChargeRow{{Seq: 2, Level: 3, Cost: job.Quota{0, 0, 0, 1.5}, At: job.TimeOf(day), Share: 0.25, Victim: 1, Worker: 9}, {Seq: 1 << 33, Share: 1}},
-		Live:    []job.Live{Job(1), full(2)},
+		Charges:   []job.ChargeRow{{Seq: 2, Level: 3, Cost: job.Quota{0, 0, 0, 1.5}, At: job.TimeOf(day), Share: 0.25, Victim: 1, Worker: 9}, {Seq: 1 << 33, Share: 1}},
+		Limits:    []job.LimitRow{{Limit: job.Limit{Name: "l", Max: 3, PeriodSeconds: 60}, Left: 1.5, At: job.TimeOf(day)}, {Limit: job.Limit{Name: "m"}}},
+		Learned:   []job.LearnedRow{{Kind: 1, Body: []byte{1, 2}}, {Kind: 300}},
+		DepGroups: []job.DepGroupRow{{ID: 1, Name: "g", Done: 1 << 40}, {ID: 300, Name: "h"}},
+		Depends: []job.DependRow{{Seq: 1, Groups: []job.DepGroupID{1, 300}}, {Seq: 2, On: []job.DependOn{
+			{Group: 1, Condition: job.ConditionAny, Static: true, Met: true}, {Digest: job.Digest{9, 8}, IfAbsent: job.IfAbsentMet}}}},
+		Live: []job.Live{Job(1), full(2)},
 	}
 }
 
@@ -106,8 +111,9 @@ func testRoundTrip(t *testing.T, f Factory) {
 		meta := *c.Meta
 		meta.Epoch = ns.Epoch()
 		same(t, "contents", got, &Contents{Meta: meta, Queues: c.Queues, Groups: c.Groups, Kinds: c.Kinds, Shapes: c.Shapes, Workers: c.Workers, Locks: c.Locks,
-			Accounts: c.Accounts, Charges: c.Charges, Live: c.Live}, ignoreOrder)
-		want := []string{"meta", "queue", "queue", "group", "group", "kind", "shape", "worker", "lock", "lock", "account", "account", "charge", "charge", "live", "live"}
+			Accounts: c.Accounts, Charges: c.Charges, Limits: c.Limits, Learned: c.Learned, DepGroups: c.DepGroups, Depends: c.Depends, Live: c.Live}, ignoreOrder)
+		want := []string{"meta", "queue", "queue", "group", "group", "kind", "shape", "worker", "lock", "lock", "account", "account", "charge", "charge",
+			"limit", "limit", "learned", "learned", "depgroup", "depgroup", "depend", "depend", "live", "live"}
 		same(t, "the order of loading", got.order, want)
 	}
 	check()
@@ -124,6 +130,8 @@ func testRowsGo(t *testing.T, f Factory) {
 		Shapes: []job.ShapeRow{{ID: 70000, Gone: true}}, Workers: []job.WorkerRow{{ID: 9, Gone: true}},
 		Locks: []job.LockRow{{Path: "a/b", Gone: true}, {Path: "x", Gone: true}}, Gone: []job.Seq{1, 2, 5},
 		Accounts: []job.AccountRow{{Account: job.Account{Name: "a"}, Gone: true}}, Charges: []job.ChargeRow{{Seq: 2, Gone: true}, {Seq: 3, Gone: true}},
+		Limits: []job.LimitRow{{Limit: job.Limit{Name: "l"}, Gone: true}}, Learned: []job.LearnedRow{{Kind: 1, Gone: true}},
+		DepGroups: []job.DepGroupRow{{ID: 1, Gone: true}}, Depends: []job.DependRow{{Seq: 2, Gone: true}, {Seq: 5, Gone: true}},
 	}
 	commit(t, ns, gone)
 	commit(t, ns, gone) // what is gone can go again
@@ -131,7 +139,8 @@ func testRowsGo(t *testing.T, f Factory) {
 	got := Load(t, ns)
 	got.Meta = job.Meta{}
 	same(t, "contents", got, &Contents{Queues: c.Queues[1:], Groups: c.Groups[1:], Locks: c.Locks[:1],
-		Accounts: c.Accounts[1:], Charges: c.Charges[1:]}, ignoreOrder)
+		Accounts: c.Accounts[1:], Charges: c.Charges[1:], Limits: c.Limits[1:], Learned: c.Learned[1:],
+		DepGroups: c.DepGroups[1:], Depends: c.Depends[:1]}, ignoreOrder)
 }
 
 func testLive(t *testing.T, f Factory) {
@@ -191,7 +200,8 @@ func testCommitCopies(t *testing.T, f Factory) {
 	want.Meta.Epoch = ns.Epoch()
 	got := Load(t, ns)
 	same(t, "contents", got, &Contents{Meta: *want.Meta, Queues: want.Queues, Groups: want.Groups, Kinds: want.Kinds, Shapes: want.Shapes,
-		Workers: want.Workers, Locks: want.Locks, Accounts: want.Accounts, Charges: want.Charges, Live: want.Live}, ignoreOrder)
+		Workers: want.Workers, Locks: want.Locks, Accounts: want.Accounts, Charges: want.Charges,
+		Limits: want.Limits, Learned: want.Learned, DepGroups: want.DepGroups, Depends: want.Depends, Live: want.Live}, ignoreOrder)
 	p, err := ns.Payloads([]job.PayloadRef{{Seq: 1, Version: 1}})
 	ok(t, err)
 	samePayloads(t, p, []job.Payload{description(1, 1, 100)})

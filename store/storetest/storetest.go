@@ -165,19 +165,23 @@ func fails(t *testing.T, what string, err error, kind job.ErrorKind) {
 
 // Contents collects what a namespace loads. It implements store.Loader.
 type Contents struct {
-	Meta     job.Meta
-	Queues   []job.QueueRow
-	Groups   []job.GroupRow
-	Kinds    []job.KindRow
-	Shapes   []job.ShapeRow
-	Workers  []job.WorkerRow
-	Locks    []job.LockRow
-	Accounts []job.AccountRow
-	Charges  []job.ChargeRow
-	Live     []job.Live
-	Keys     []job.KeyRow
-	Finished []job.Finished
-	order    []string
+	Meta      job.Meta
+	Queues    []job.QueueRow
+	Groups    []job.GroupRow
+	Kinds     []job.KindRow
+	Shapes    []job.ShapeRow
+	Workers   []job.WorkerRow
+	Locks     []job.LockRow
+	Accounts  []job.AccountRow
+	Charges   []job.ChargeRow
+	Limits    []job.LimitRow
+	Learned   []job.LearnedRow
+	DepGroups []job.DepGroupRow
+	Depends   []job.DependRow
+	Live      []job.Live
+	Keys      []job.KeyRow
+	Finished  []job.Finished
+	order     []string
 }
 
 func (c *Contents) note(what string) { c.order = append(c.order, what) }
@@ -194,6 +198,16 @@ func (c *Contents) LoadAccount(r job.AccountRow) {
 	c.Accounts = append(c.Accounts, r)
 }
 func (c *Contents) LoadCharge(r job.ChargeRow) { c.note("charge"); c.Charges = append(c.Charges, r) }
+func (c *Contents) LoadLimit(r job.LimitRow)   { c.note("limit"); c.Limits = append(c.Limits, r) }
+func (c *Contents) LoadLearned(r job.LearnedRow) {
+	c.note("learned")
+	c.Learned = append(c.Learned, r)
+}
+func (c *Contents) LoadDepGroup(r job.DepGroupRow) {
+	c.note("depgroup")
+	c.DepGroups = append(c.DepGroups, r)
+}
+func (c *Contents) LoadDepend(r job.DependRow) { c.note("depend"); c.Depends = append(c.Depends, r) }
 func (c *Contents) LoadLive(l *job.Live)       { c.note("live"); c.Live = append(c.Live, *l) }
 func (c *Contents) LoadKey(k *job.KeyRow)      { c.note("key"); c.Keys = append(c.Keys, *k) }
 func (c *Contents) LoadFinished(f *job.Finished) {
