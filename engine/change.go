@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/muster-queue/muster/job"
-	"github.com/muster-queue/muster/queue"
 )
 
 // ChangeResult says how many jobs a command changed.
@@ -151,108 +150,9 @@ func (w *writer) lookup(id JobID) (job.Live, bool) {
 	return w.state.Lookup(id.digest())
 }
 
-// Modify changes the descriptions of live jobs: edit is called with a copy of
-// each one's newest and changes it. A held attempt keeps the one it was given.
-func (n *Namespace) Modify(ctx context.Context, s Selector, edit func(*job.Job) error, once ...Once) (*ChangeResult, error) {
-	c := newChanging(n, "modify", once)
-	return c.run(ctx, func() error {
-		if s.Filter != nil {
-			var stop error
-			err := n.eachLive(ctx, s.Filter, 0, true, func(f *found, j *job.Job) bool {
-				stop = n.modifyOne(ctx, f, j, edit, &c.result)
-				return stop == nil
-			})
-			return errors.Join(stop, err)
-		}
-		for _, id := range s.IDs {
-			if err := n.modifyNamed(ctx, id, edit, &c.result); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (n *Namespace) modifyNamed(ctx context.Context, id JobID, edit func(*job.Job) error, r *ChangeResult) error {
-	f, err := n.find(ctx, id)
-	if err == nil && f.end != 0 {
-		err = job.Errorf(job.Conflict, "job %s is complete; add it again with existing=replace to change and run it", id)
-	}
-	if err != nil {
-		r.refuse(id, err)
-		return nil
-	}
-	jobs, err := n.describe([]found{*f})
-	if err != nil {
-		return err
-	}
-	if jobs[0] == nil {
-		r.refuse(id, job.ErrNoJob)
-		return nil
-	}
-	return n.modifyOne(ctx, f, jobs[0], edit, r)
-}
-
 func (r *ChangeResult) refuse(id JobID, err error) {
 	r.Skipped++
 	if len(r.Refusals) < MaxPage {
 		r.Refusals = append(r.Refusals, Refusal{ID: id, Err: err})
 	}
-}
-
-// modifyOne edits one description and has the writer take it, if the job was not
-// modified by somebody else meanwhile; then it is read and edited again.
-func (n *Namespace) modifyOne(ctx context.Context, f *found, j *job.Job, edit func(*job.Job) error, r *ChangeResult) error {
-	id := JobID{Queue: j.Queue, Key: j.Key, Seq: f.live.Seq}
-	derived := j.Command != nil && j.Key == j.Command.Key()
-	if err := edit(j); err != nil {
-		return err
-	}
-	if derived && j.Key == id.Key {
-		j.Key = "" // follows the command
-	}
-	p, err := prepare(j)
-	if err != nil {
-		return err
-	}
-	for range maxAddRounds {
-		if err = n.tryModify(ctx, f, &p); !errors.Is(err, queue.ErrStale) {
-			break
-		}
-	}
-	switch kind := job.KindOf(err); {
-	case err == nil:
-		r.Changed++
-	case kind == job.NotFound || kind == job.Conflict || kind == job.Exists:
-		r.refuse(id, err)
-	default:
-		return err
-	}
-	return nil
-}
-
-// tryModify looks the key up and has the writer take the description; ErrStale
-// when history moved on between the two.
-func (n *Namespace) tryModify(ctx context.Context, f *found, p *queue.Prepared) error {
-	loads := n.loads.Load()
-	p.Reach = n.store.Reach()
-	var err error
-	if p.End, p.Found, err = n.store.Find(p.Digest); err != nil {
-		return err
-	}
-	_, err = callSized(ctx, n, normal, int64(len(p.Body)), true, func(w *writer) (struct{}, error) {
-		l, ok := w.state.BySeq(f.live.Seq)
-		switch {
-		case n.loads.Load() != loads:
-			return struct{}{}, queue.ErrStale
-		case !ok:
-			return struct{}{}, job.ErrNoJob
-		case l.Version != f.live.Version || l.Priority != f.live.Priority:
-			return struct{}{}, job.Errorf(job.Conflict, "somebody else modified it at the same time; try again")
-		}
-		err := w.state.Modify(f.live.Seq, p)
-		w.feed()
-		return struct{}{}, err
-	})
-	return err
 }

@@ -227,8 +227,15 @@ func TestModifyKeepsAGivenPriority(t *testing.T) {
 			seven, j.Group = 7, "h"
 			return b.ns.PrioritiseUnits(b.ctx, UnitsSelector{Queue: "q", All: true}, &seven, 0) // meanwhile
 		})
+		if err != nil || r.Changed != 1 {
+			t.Fatalf("modified what had changed since, once: %+v, %v", r, err)
+		}
+		r, err = b.ns.Modify(b.ctx, Selector{IDs: []JobID{{Queue: "q", Key: "a"}}}, func(j *job.Job) error {
+			seven++
+			return b.ns.PrioritiseUnits(b.ctx, UnitsSelector{Queue: "q", All: true}, &seven, 0) // each time
+		})
 		if err != nil || r.Skipped != 1 || !job.IsKind(r.Refusals[0].Err, job.Conflict) {
-			t.Fatalf("modified what had changed since: %+v, %v", r, err)
+			t.Fatalf("modified what changes all the time: %+v, %v", r, err)
 		}
 		units, err := b.ns.Units(b.ctx, UnitsRequest{Queue: "q", Keys: []job.Key{"a"}})
 		try(t, err)

@@ -24,6 +24,9 @@ type Prepared struct {
 	Reach uint64
 	// Finished is the history record End, needed only for a rerun or replace.
 	Finished *job.Finished
+	// Redue says that a Modify changed NotBefore, so that a job that is delayed waits
+	// for that and nothing else.
+	Redue bool
 }
 
 // AddOptions say what an Add does about jobs that are already there.

@@ -116,8 +116,8 @@ func (s *State) unrefGroup(slot uint32) {
 
 // Modify gives a live job a new description, which may change its key. A held
 // attempt is not disturbed: the next one gets the new description. Errors:
-// job.ErrNoJob, Exists if another job has the new key, Conflict if the key of a
-// held job would change, ErrStale.
+// job.ErrNoJob, Exists if another job has the new key, Conflict if the key or queue of
+// a held job would change, Exhausted, ErrStale.
 func (s *State) Modify(seq job.Seq, p *Prepared) error {
 	slot, r := s.find(seq)
 	if r == nil {
@@ -125,6 +125,11 @@ func (s *State) Modify(seq job.Seq, p *Prepared) error {
 	}
 	if err := s.fitting(p.Job); err != nil {
 		return err
+	}
+	if grown := int64(len(p.Body)) - int64(r.size); grown > 0 {
+		if err := s.Room(0, grown); err != nil {
+			return err
+		}
 	}
 	if p.Digest != r.digest {
 		if err := s.rekey(slot, r, p); err != nil {
@@ -134,6 +139,9 @@ func (s *State) Modify(seq job.Seq, p *Prepared) error {
 	s.describe(slot, r, p, s.queueFor(p.Job))
 	due := job.TimeOf(p.Job.NotBefore)
 	switch {
+	case p.Redue && due <= s.now && r.state == job.Delayed:
+		s.undelay(r)
+		s.move(slot, r, job.Ready, CauseModify)
 	case due <= s.now || r.state != job.Ready && r.state != job.Delayed:
 		s.event(r, r.state, r.state, CauseModify)
 	case r.state == job.Ready:

@@ -91,6 +91,7 @@ var transitions = []transition{
 	{states(job.Complete), job.Ready, CauseRerun, ""},
 	{states(job.Complete), job.Delayed, CauseRerun, "not before a time to come"},
 	{states(job.Ready), job.Delayed, CauseModify, "not before a time to come"},
+	{states(job.Delayed), job.Ready, CauseModify, "not held back any more"},
 
 	{states(job.Ready), job.Reserved, CauseGrant, ""},
 	{states(job.Ready), job.Buried, CauseGrant, "the queue's cap of attempts is reached"},

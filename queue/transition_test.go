@@ -180,6 +180,7 @@ func (s *scene) playDescribe() {
 	case s.e.cause == CauseModify:
 		s.enter(s.e.from, command("x"))
 		p := s.prepared(j)
+		p.Redue = true
 		s.do(s.Modify(s.seq, &p))
 	case s.e.cause == CauseReopen:
 		s.enter(s.e.from, command("x"))
