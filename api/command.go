@@ -26,7 +26,11 @@ func (r *reader) command(c *job.Command, m *musterv1.Command) {
 	set(&c.Grace, r.duration("command.grace", m.Grace))
 	set(&c.Keep, int(m.Keep))
 	set(&c.Spool, m.Spool)
+	if m.Batch != nil {
+		c.Batch = toBatch(m.Batch)
+	}
 	join(&c.Env, m.Env)
+	join(&c.EnvUnset, m.EnvUnset)
 	join(&c.ContainerMounts, m.ContainerMounts)
 	join(&c.Modules, m.Modules)
 	join(&c.Mounts, eachOf(m.Mounts, toMount))
@@ -35,12 +39,19 @@ func (r *reader) command(c *job.Command, m *musterv1.Command) {
 	join(&c.OnSuccess, eachOf(m.OnSuccess, toBehaviour))
 	join(&c.OnFailure, eachOf(m.OnFailure, toBehaviour))
 	join(&c.OnExit, eachOf(m.OnExit, toBehaviour))
-	if len(m.PlacementOptions) > 0 {
-		options := make(map[string]string, len(c.PlacementOptions)+len(m.PlacementOptions))
-		maps.Copy(options, c.PlacementOptions)
-		maps.Copy(options, m.PlacementOptions)
-		c.PlacementOptions = options
+	merge(&c.PlacementOptions, m.PlacementOptions)
+	merge(&c.Secrets, m.Secrets)
+}
+
+// merge puts more over what is in a map, which others may share.
+func merge(at *map[string]string, more map[string]string) {
+	if len(more) == 0 {
+		return
 	}
+	both := make(map[string]string, len(*at)+len(more))
+	maps.Copy(both, *at)
+	maps.Copy(both, more)
+	*at = both
 }
 
 func toMount(m *musterv1.Mount) job.Mount {
@@ -70,7 +81,8 @@ func (w *writer) command(c *job.Command) *musterv1.Command {
 		Mounts: each(c.Mounts, w.mount), Inputs: each(c.Inputs, w.file), Outputs: each(c.Outputs, w.file),
 		OnSuccess: each(c.OnSuccess, w.behaviour), OnFailure: each(c.OnFailure, w.behaviour), OnExit: each(c.OnExit, w.behaviour),
 		Emulate: w.text(c.Emulate), Grace: FromDuration(c.Grace), Keep: i32(c.Keep), Spool: c.Spool,
-		PlacementOptions: w.options(c.PlacementOptions),
+		PlacementOptions: w.options(c.PlacementOptions), Batch: w.batch(c.Batch),
+		EnvUnset: w.texts(c.EnvUnset), Secrets: w.options(c.Secrets),
 	}
 }
 

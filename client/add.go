@@ -66,6 +66,8 @@ type AddedItem struct {
 	Queue        string
 	Key          job.Key
 	ID           string
+	// Seq is its number; zero when it was refused or is complete.
+	Seq job.Seq
 	// Result is added, existed, replaced, rerun, kicked or refused; Err why.
 	Result string
 	Err    error
@@ -108,7 +110,7 @@ func addedItems(m *musterv1.AddJobsResponse, before int64) ([]AddedItem, error) 
 			return nil, answered(err)
 		}
 		items[i] = AddedItem{
-			Number: before + int64(item.Item), Line: item.Line, Queue: item.Queue, Key: key, ID: item.Id,
+			Number: before + int64(item.Item), Line: item.Line, Queue: item.Queue, Key: key, ID: item.Id, Seq: job.Seq(item.Seq),
 			Result: item.Result, Err: api.ToError(item.Error),
 		}
 	}

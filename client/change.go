@@ -90,7 +90,7 @@ func toChange(m *musterv1.ChangeJobsResponse) (Change, error) {
 			return c, answered(err)
 		}
 		c.Refusals = append(c.Refusals, Refusal{
-			Job: Ref{Queue: r.Job.GetQueue(), Key: key, ID: r.Job.GetId()}, Err: api.ToError(r.Error),
+			Job: Ref{Queue: r.Job.GetQueue(), Key: key, ID: r.Job.GetId(), Seq: job.Seq(r.Job.GetSeq())}, Err: api.ToError(r.Error),
 		})
 	}
 	return c, nil

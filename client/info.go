@@ -104,14 +104,18 @@ func stamp(m interface {
 	return m.AsTime()
 }
 
-// Ref names a job: by queue (empty: the default) and key, or by ID.
+// Ref names a job: by queue (empty: the default) and key, by ID, or by number.
 type Ref struct {
 	Queue string
 	Key   job.Key
 	ID    string
+	Seq   job.Seq
 }
 
 func (r Ref) message() *musterv1.JobRef {
+	if r.Seq != 0 {
+		return &musterv1.JobRef{Seq: uint64(r.Seq)}
+	}
 	if r.ID != "" {
 		return &musterv1.JobRef{Id: r.ID}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -68,6 +69,16 @@ type Command struct {
 	// PlacementOptions are passed to the site's scheduler when a machine is
 	// asked for (queue, avoided queues, flavour, image, script, free text).
 	PlacementOptions map[string]string `cbor:"26,keyasint,omitempty"`
+
+	// Batch is set for commands that were added through the commands of another
+	// batch system, which Emulate names.
+	Batch *Batch `cbor:"27,keyasint,omitempty"`
+
+	// EnvUnset are variables that the command does not get, captured or not.
+	EnvUnset []string `cbor:"28,keyasint,omitempty"`
+	// Secrets are variables whose values the agent finds when the command starts:
+	// the name, and where the value is (see ParseSecretRef).
+	Secrets map[string]string `cbor:"29,keyasint,omitempty"`
 }
 
 // DefaultKeep is how many bytes of head and of tail of each output stream are
@@ -106,6 +117,13 @@ type Behaviour struct {
 	Remove  bool `cbor:"3,keyasint,omitempty"`
 	// KeepDays keeps the directory that many days.
 	KeepDays int `cbor:"4,keyasint,omitempty"`
+}
+
+// RemovedFor reports whether the job is to be deleted when it is buried after an
+// attempt that failed for the reason.
+func (c *Command) RemovedFor(r Reason) bool {
+	remove := func(b Behaviour) bool { return b.Remove }
+	return r != ReasonNone && !r.Innocent() && (slices.ContainsFunc(c.OnFailure, remove) || slices.ContainsFunc(c.OnExit, remove))
 }
 
 // String is the command as a person would type it.

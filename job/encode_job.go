@@ -74,6 +74,13 @@ func (c *Command) pairs(p *pairs) {
 	if len(c.PlacementOptions) > 0 {
 		p.other(26, c.PlacementOptions)
 	}
+	if c.Batch != nil {
+		p.other(27, c.Batch)
+	}
+	p.texts(28, c.EnvUnset)
+	if len(c.Secrets) > 0 {
+		p.other(29, c.Secrets)
+	}
 }
 
 func (c *Command) behaviours(p *pairs) {

@@ -136,6 +136,9 @@ func (c *Command) Validate() error {
 			return Errorf(Invalid, "env: %q is not of the form NAME=value", e)
 		}
 	}
+	if err := c.checkVariables(); err != nil {
+		return err
+	}
 	if size > MaxJob {
 		return Errorf(Invalid, "command: %d bytes; at most %d", size, MaxJob)
 	}
@@ -149,6 +152,9 @@ func (c *Command) Validate() error {
 				return Errorf(Invalid, "command: contains a NUL byte, which no command line can carry")
 			}
 		}
+	}
+	if err := c.checkEmulation(); err != nil {
+		return err
 	}
 	if c.Grace < 0 || c.Grace > time.Hour {
 		return Errorf(Invalid, "grace: %v; it must be between 0 and one hour", c.Grace)

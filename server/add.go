@@ -197,7 +197,7 @@ func (b *batch) answer(r *engine.AddResult) *v1.AddJobsResponse {
 func (b *batch) item(place int, j *job.Job, item *engine.AddItem) *v1.AddedItem {
 	m := &v1.AddedItem{
 		Item: int32(place + 1), Line: b.line(place), Result: addedWords[item.Status],
-		Queue: j.Queue, Key: api.KeyText(item.Key), Id: api.ID(job.DigestOf(j.Queue, item.Key)),
+		Queue: j.Queue, Key: api.KeyText(item.Key), Id: api.ID(job.DigestOf(j.Queue, item.Key)), Seq: uint64(item.Seq),
 	}
 	if item.Err != nil {
 		m.Error = api.FromError(b.at(place, item.Err))

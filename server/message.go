@@ -124,11 +124,13 @@ func jobIDs(list []*v1.JobRef) ([]engine.JobID, error) {
 	return ids, nil
 }
 
-// jobID reads a reference to a job: an id, or a queue and a key.
+// jobID reads a reference to a job: an id, a number, or a queue and a key.
 func jobID(m *v1.JobRef) (engine.JobID, error) {
 	switch {
-	case m.GetId() != "" && m.GetKey() != "":
-		return engine.JobID{}, job.Errorf(job.Invalid, "job: give its id, or its queue and key, not both")
+	case m.GetId() != "" && m.GetKey() != "" || m.GetSeq() != 0 && m.GetId()+m.GetKey() != "":
+		return engine.JobID{}, job.Errorf(job.Invalid, "job: give its id, its number, or its queue and key, not two of them")
+	case m.GetSeq() != 0:
+		return engine.JobID{Seq: job.Seq(m.GetSeq())}, nil
 	case m.GetId() != "":
 		digest, err := api.ParseID(m.GetId())
 		return engine.JobID{Digest: digest}, err
@@ -141,6 +143,9 @@ func jobID(m *v1.JobRef) (engine.JobID, error) {
 
 // jobRef is the reference to a job of a refusal.
 func jobRef(id engine.JobID) *v1.JobRef {
+	if id.Seq != 0 {
+		return &v1.JobRef{Seq: uint64(id.Seq)}
+	}
 	if id.Key == "" {
 		return &v1.JobRef{Id: api.ID(id.Digest)}
 	}

@@ -328,8 +328,17 @@ type Command struct {
 	// Write the full output to files on the agent's machine.
 	Spool            bool              `protobuf:"varint,25,opt,name=spool,proto3" json:"spool,omitempty"`
 	PlacementOptions map[string]string `protobuf:"bytes,26,rep,name=placement_options,json=placementOptions,proto3" json:"placement_options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What is known of a command that was added through the commands of another
+	// batch system.
+	Batch *Batch `protobuf:"bytes,27,opt,name=batch,proto3" json:"batch,omitempty"`
+	// Variables that the command does not get.
+	EnvUnset []string `protobuf:"bytes,28,rep,name=env_unset,json=envUnset,proto3" json:"env_unset,omitempty"`
+	// Variables whose values the agent finds when the command starts, by where they
+	// are: "store:NAME" (or "NAME"), kept by the server; "file:NAME", a file of the
+	// agent's directory of secrets; "env:NAME", a variable of the agent.
+	Secrets       map[string]string `protobuf:"bytes,29,rep,name=secrets,proto3" json:"secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Command) Reset() {
@@ -544,6 +553,150 @@ func (x *Command) GetPlacementOptions() map[string]string {
 	return nil
 }
 
+func (x *Command) GetBatch() *Batch {
+	if x != nil {
+		return x.Batch
+	}
+	return nil
+}
+
+func (x *Command) GetEnvUnset() []string {
+	if x != nil {
+		return x.EnvUnset
+	}
+	return nil
+}
+
+func (x *Command) GetSecrets() map[string]string {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+// Batch is what only a command has that was added through the commands of another
+// batch system.
+type Batch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job's name there, not of an element but of its whole array.
+	Name    string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	User    string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Comment string `protobuf:"bytes,3,opt,name=comment,proto3" json:"comment,omitempty"`
+	// Files in place of its standard streams; %j and the like are known at its start.
+	Stdin  string `protobuf:"bytes,4,opt,name=stdin,proto3" json:"stdin,omitempty"`
+	Stdout string `protobuf:"bytes,5,opt,name=stdout,proto3" json:"stdout,omitempty"`
+	Stderr string `protobuf:"bytes,6,opt,name=stderr,proto3" json:"stderr,omitempty"`
+	// Its output is added to what is in the files.
+	Append bool `protobuf:"varint,7,opt,name=append,proto3" json:"append,omitempty"`
+	// The indices of the array as they were given, this element's, and its place
+	// among the elements, from zero.
+	Array         string `protobuf:"bytes,8,opt,name=array,proto3" json:"array,omitempty"`
+	Index         int64  `protobuf:"varint,9,opt,name=index,proto3" json:"index,omitempty"`
+	Place         int64  `protobuf:"varint,10,opt,name=place,proto3" json:"place,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Batch) Reset() {
+	*x = Batch{}
+	mi := &file_muster_v1_job_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Batch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Batch) ProtoMessage() {}
+
+func (x *Batch) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_job_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Batch.ProtoReflect.Descriptor instead.
+func (*Batch) Descriptor() ([]byte, []int) {
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Batch) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Batch) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Batch) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *Batch) GetStdin() string {
+	if x != nil {
+		return x.Stdin
+	}
+	return ""
+}
+
+func (x *Batch) GetStdout() string {
+	if x != nil {
+		return x.Stdout
+	}
+	return ""
+}
+
+func (x *Batch) GetStderr() string {
+	if x != nil {
+		return x.Stderr
+	}
+	return ""
+}
+
+func (x *Batch) GetAppend() bool {
+	if x != nil {
+		return x.Append
+	}
+	return false
+}
+
+func (x *Batch) GetArray() string {
+	if x != nil {
+		return x.Array
+	}
+	return ""
+}
+
+func (x *Batch) GetIndex() int64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Batch) GetPlace() int64 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
 // Mount is an object store made visible as a directory.
 type Mount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -557,7 +710,7 @@ type Mount struct {
 
 func (x *Mount) Reset() {
 	*x = Mount{}
-	mi := &file_muster_v1_job_proto_msgTypes[2]
+	mi := &file_muster_v1_job_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -569,7 +722,7 @@ func (x *Mount) String() string {
 func (*Mount) ProtoMessage() {}
 
 func (x *Mount) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[2]
+	mi := &file_muster_v1_job_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -582,7 +735,7 @@ func (x *Mount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mount.ProtoReflect.Descriptor instead.
 func (*Mount) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Mount) GetDir() string {
@@ -626,7 +779,7 @@ type MountTarget struct {
 
 func (x *MountTarget) Reset() {
 	*x = MountTarget{}
-	mi := &file_muster_v1_job_proto_msgTypes[3]
+	mi := &file_muster_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +791,7 @@ func (x *MountTarget) String() string {
 func (*MountTarget) ProtoMessage() {}
 
 func (x *MountTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[3]
+	mi := &file_muster_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +804,7 @@ func (x *MountTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MountTarget.ProtoReflect.Descriptor instead.
 func (*MountTarget) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *MountTarget) GetProfile() string {
@@ -693,7 +846,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_muster_v1_job_proto_msgTypes[4]
+	mi := &file_muster_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +858,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[4]
+	mi := &file_muster_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +871,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *File) GetPath() string {
@@ -752,7 +905,7 @@ type Behaviour struct {
 
 func (x *Behaviour) Reset() {
 	*x = Behaviour{}
-	mi := &file_muster_v1_job_proto_msgTypes[5]
+	mi := &file_muster_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +917,7 @@ func (x *Behaviour) String() string {
 func (*Behaviour) ProtoMessage() {}
 
 func (x *Behaviour) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[5]
+	mi := &file_muster_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +930,7 @@ func (x *Behaviour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Behaviour.ProtoReflect.Descriptor instead.
 func (*Behaviour) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Behaviour) GetRun() string {
@@ -820,7 +973,7 @@ type LimitUse struct {
 
 func (x *LimitUse) Reset() {
 	*x = LimitUse{}
-	mi := &file_muster_v1_job_proto_msgTypes[6]
+	mi := &file_muster_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +985,7 @@ func (x *LimitUse) String() string {
 func (*LimitUse) ProtoMessage() {}
 
 func (x *LimitUse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[6]
+	mi := &file_muster_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +998,7 @@ func (x *LimitUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitUse.ProtoReflect.Descriptor instead.
 func (*LimitUse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LimitUse) GetName() string {
@@ -874,7 +1027,7 @@ type Backoff struct {
 
 func (x *Backoff) Reset() {
 	*x = Backoff{}
-	mi := &file_muster_v1_job_proto_msgTypes[7]
+	mi := &file_muster_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +1039,7 @@ func (x *Backoff) String() string {
 func (*Backoff) ProtoMessage() {}
 
 func (x *Backoff) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[7]
+	mi := &file_muster_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +1052,7 @@ func (x *Backoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backoff.ProtoReflect.Descriptor instead.
 func (*Backoff) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Backoff) GetBase() *durationpb.Duration {
@@ -941,7 +1094,7 @@ type Dependency struct {
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_muster_v1_job_proto_msgTypes[8]
+	mi := &file_muster_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1106,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[8]
+	mi := &file_muster_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1119,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{8}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Dependency) GetGroup() string {
@@ -1011,21 +1164,23 @@ func (x *Dependency) GetIfAbsent() string {
 	return ""
 }
 
-// JobRef names a job: by queue and key, or by id.
+// JobRef names a job: by queue and key, by id, or by number.
 type JobRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Default "default".
 	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
 	Key   string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	// The id shown in JobInfo, in place of queue and key.
-	Id            string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	// The number shown in JobInfo, in place of them.
+	Seq           uint64 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobRef) Reset() {
 	*x = JobRef{}
-	mi := &file_muster_v1_job_proto_msgTypes[9]
+	mi := &file_muster_v1_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1192,7 @@ func (x *JobRef) String() string {
 func (*JobRef) ProtoMessage() {}
 
 func (x *JobRef) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[9]
+	mi := &file_muster_v1_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1205,7 @@ func (x *JobRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRef.ProtoReflect.Descriptor instead.
 func (*JobRef) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JobRef) GetQueue() string {
@@ -1072,6 +1227,13 @@ func (x *JobRef) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *JobRef) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
 }
 
 // JobInfo is a job as it stands.
@@ -1122,7 +1284,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_muster_v1_job_proto_msgTypes[10]
+	mi := &file_muster_v1_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1296,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[10]
+	mi := &file_muster_v1_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1309,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{10}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JobInfo) GetId() string {
@@ -1342,7 +1504,7 @@ type Counts struct {
 
 func (x *Counts) Reset() {
 	*x = Counts{}
-	mi := &file_muster_v1_job_proto_msgTypes[11]
+	mi := &file_muster_v1_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1516,7 @@ func (x *Counts) String() string {
 func (*Counts) ProtoMessage() {}
 
 func (x *Counts) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[11]
+	mi := &file_muster_v1_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1529,7 @@ func (x *Counts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Counts.ProtoReflect.Descriptor instead.
 func (*Counts) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{11}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Counts) GetBlocked() int64 {
@@ -1467,7 +1629,7 @@ const file_muster_v1_job_proto_rawDesc = "" +
 	"\x05_dataB\v\n" +
 	"\t_priorityB\n" +
 	"\n" +
-	"\b_retries\"\xbd\a\n" +
+	"\b_retries\"\xf9\b\n" +
 	"\aCommand\x12\x12\n" +
 	"\x04argv\x18\x01 \x03(\tR\x04argv\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\tR\x04line\x12\x14\n" +
@@ -1499,10 +1661,28 @@ const file_muster_v1_job_proto_rawDesc = "" +
 	"\x05grace\x18\x17 \x01(\v2\x19.google.protobuf.DurationR\x05grace\x12\x12\n" +
 	"\x04keep\x18\x18 \x01(\x05R\x04keep\x12\x14\n" +
 	"\x05spool\x18\x19 \x01(\bR\x05spool\x12U\n" +
-	"\x11placement_options\x18\x1a \x03(\v2(.muster.v1.Command.PlacementOptionsEntryR\x10placementOptions\x1aC\n" +
+	"\x11placement_options\x18\x1a \x03(\v2(.muster.v1.Command.PlacementOptionsEntryR\x10placementOptions\x12&\n" +
+	"\x05batch\x18\x1b \x01(\v2\x10.muster.v1.BatchR\x05batch\x12\x1b\n" +
+	"\tenv_unset\x18\x1c \x03(\tR\benvUnset\x129\n" +
+	"\asecrets\x18\x1d \x03(\v2\x1f.muster.v1.Command.SecretsEntryR\asecrets\x1aC\n" +
 	"\x15PlacementOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"{\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a:\n" +
+	"\fSecretsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe9\x01\n" +
+	"\x05Batch\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x18\n" +
+	"\acomment\x18\x03 \x01(\tR\acomment\x12\x14\n" +
+	"\x05stdin\x18\x04 \x01(\tR\x05stdin\x12\x16\n" +
+	"\x06stdout\x18\x05 \x01(\tR\x06stdout\x12\x16\n" +
+	"\x06stderr\x18\x06 \x01(\tR\x06stderr\x12\x16\n" +
+	"\x06append\x18\a \x01(\bR\x06append\x12\x14\n" +
+	"\x05array\x18\b \x01(\tR\x05array\x12\x14\n" +
+	"\x05index\x18\t \x01(\x03R\x05index\x12\x14\n" +
+	"\x05place\x18\n" +
+	" \x01(\x03R\x05place\"{\n" +
 	"\x05Mount\x12\x10\n" +
 	"\x03dir\x18\x01 \x01(\tR\x03dir\x12\x14\n" +
 	"\x05cache\x18\x02 \x01(\tR\x05cache\x12\x18\n" +
@@ -1535,11 +1715,12 @@ const file_muster_v1_job_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\tR\x03key\x12\x1c\n" +
 	"\tcondition\x18\x04 \x01(\tR\tcondition\x12\x16\n" +
 	"\x06static\x18\x05 \x01(\bR\x06static\x12\x1b\n" +
-	"\tif_absent\x18\x06 \x01(\tR\bifAbsent\"@\n" +
+	"\tif_absent\x18\x06 \x01(\tR\bifAbsent\"R\n" +
 	"\x06JobRef\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\xfc\x05\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\"\xfc\x05\n" +
 	"\aJobInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x14\n" +
@@ -1590,59 +1771,63 @@ func file_muster_v1_job_proto_rawDescGZIP() []byte {
 	return file_muster_v1_job_proto_rawDescData
 }
 
-var file_muster_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_muster_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_muster_v1_job_proto_goTypes = []any{
 	(*Job)(nil),                   // 0: muster.v1.Job
 	(*Command)(nil),               // 1: muster.v1.Command
-	(*Mount)(nil),                 // 2: muster.v1.Mount
-	(*MountTarget)(nil),           // 3: muster.v1.MountTarget
-	(*File)(nil),                  // 4: muster.v1.File
-	(*Behaviour)(nil),             // 5: muster.v1.Behaviour
-	(*LimitUse)(nil),              // 6: muster.v1.LimitUse
-	(*Backoff)(nil),               // 7: muster.v1.Backoff
-	(*Dependency)(nil),            // 8: muster.v1.Dependency
-	(*JobRef)(nil),                // 9: muster.v1.JobRef
-	(*JobInfo)(nil),               // 10: muster.v1.JobInfo
-	(*Counts)(nil),                // 11: muster.v1.Counts
-	nil,                           // 12: muster.v1.Job.NeedsEntry
-	nil,                           // 13: muster.v1.Command.PlacementOptionsEntry
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*Attempt)(nil),               // 16: muster.v1.Attempt
+	(*Batch)(nil),                 // 2: muster.v1.Batch
+	(*Mount)(nil),                 // 3: muster.v1.Mount
+	(*MountTarget)(nil),           // 4: muster.v1.MountTarget
+	(*File)(nil),                  // 5: muster.v1.File
+	(*Behaviour)(nil),             // 6: muster.v1.Behaviour
+	(*LimitUse)(nil),              // 7: muster.v1.LimitUse
+	(*Backoff)(nil),               // 8: muster.v1.Backoff
+	(*Dependency)(nil),            // 9: muster.v1.Dependency
+	(*JobRef)(nil),                // 10: muster.v1.JobRef
+	(*JobInfo)(nil),               // 11: muster.v1.JobInfo
+	(*Counts)(nil),                // 12: muster.v1.Counts
+	nil,                           // 13: muster.v1.Job.NeedsEntry
+	nil,                           // 14: muster.v1.Command.PlacementOptionsEntry
+	nil,                           // 15: muster.v1.Command.SecretsEntry
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*Attempt)(nil),               // 18: muster.v1.Attempt
 }
 var file_muster_v1_job_proto_depIdxs = []int32{
 	1,  // 0: muster.v1.Job.command:type_name -> muster.v1.Command
-	12, // 1: muster.v1.Job.needs:type_name -> muster.v1.Job.NeedsEntry
-	14, // 2: muster.v1.Job.time:type_name -> google.protobuf.Duration
-	6,  // 3: muster.v1.Job.limits:type_name -> muster.v1.LimitUse
-	7,  // 4: muster.v1.Job.backoff:type_name -> muster.v1.Backoff
-	14, // 5: muster.v1.Job.no_retry_after:type_name -> google.protobuf.Duration
-	15, // 6: muster.v1.Job.not_before:type_name -> google.protobuf.Timestamp
-	8,  // 7: muster.v1.Job.dependencies:type_name -> muster.v1.Dependency
-	14, // 8: muster.v1.Job.lease:type_name -> google.protobuf.Duration
-	2,  // 9: muster.v1.Command.mounts:type_name -> muster.v1.Mount
-	4,  // 10: muster.v1.Command.inputs:type_name -> muster.v1.File
-	4,  // 11: muster.v1.Command.outputs:type_name -> muster.v1.File
-	5,  // 12: muster.v1.Command.on_success:type_name -> muster.v1.Behaviour
-	5,  // 13: muster.v1.Command.on_failure:type_name -> muster.v1.Behaviour
-	5,  // 14: muster.v1.Command.on_exit:type_name -> muster.v1.Behaviour
-	14, // 15: muster.v1.Command.grace:type_name -> google.protobuf.Duration
-	13, // 16: muster.v1.Command.placement_options:type_name -> muster.v1.Command.PlacementOptionsEntry
-	3,  // 17: muster.v1.Mount.targets:type_name -> muster.v1.MountTarget
-	14, // 18: muster.v1.Backoff.base:type_name -> google.protobuf.Duration
-	14, // 19: muster.v1.Backoff.jitter:type_name -> google.protobuf.Duration
-	14, // 20: muster.v1.Backoff.cap:type_name -> google.protobuf.Duration
-	15, // 21: muster.v1.JobInfo.added:type_name -> google.protobuf.Timestamp
-	15, // 22: muster.v1.JobInfo.since:type_name -> google.protobuf.Timestamp
-	15, // 23: muster.v1.JobInfo.due:type_name -> google.protobuf.Timestamp
-	15, // 24: muster.v1.JobInfo.ended:type_name -> google.protobuf.Timestamp
-	16, // 25: muster.v1.JobInfo.attempt:type_name -> muster.v1.Attempt
-	0,  // 26: muster.v1.JobInfo.job:type_name -> muster.v1.Job
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	13, // 1: muster.v1.Job.needs:type_name -> muster.v1.Job.NeedsEntry
+	16, // 2: muster.v1.Job.time:type_name -> google.protobuf.Duration
+	7,  // 3: muster.v1.Job.limits:type_name -> muster.v1.LimitUse
+	8,  // 4: muster.v1.Job.backoff:type_name -> muster.v1.Backoff
+	16, // 5: muster.v1.Job.no_retry_after:type_name -> google.protobuf.Duration
+	17, // 6: muster.v1.Job.not_before:type_name -> google.protobuf.Timestamp
+	9,  // 7: muster.v1.Job.dependencies:type_name -> muster.v1.Dependency
+	16, // 8: muster.v1.Job.lease:type_name -> google.protobuf.Duration
+	3,  // 9: muster.v1.Command.mounts:type_name -> muster.v1.Mount
+	5,  // 10: muster.v1.Command.inputs:type_name -> muster.v1.File
+	5,  // 11: muster.v1.Command.outputs:type_name -> muster.v1.File
+	6,  // 12: muster.v1.Command.on_success:type_name -> muster.v1.Behaviour
+	6,  // 13: muster.v1.Command.on_failure:type_name -> muster.v1.Behaviour
+	6,  // 14: muster.v1.Command.on_exit:type_name -> muster.v1.Behaviour
+	16, // 15: muster.v1.Command.grace:type_name -> google.protobuf.Duration
+	14, // 16: muster.v1.Command.placement_options:type_name -> muster.v1.Command.PlacementOptionsEntry
+	2,  // 17: muster.v1.Command.batch:type_name -> muster.v1.Batch
+	15, // 18: muster.v1.Command.secrets:type_name -> muster.v1.Command.SecretsEntry
+	4,  // 19: muster.v1.Mount.targets:type_name -> muster.v1.MountTarget
+	16, // 20: muster.v1.Backoff.base:type_name -> google.protobuf.Duration
+	16, // 21: muster.v1.Backoff.jitter:type_name -> google.protobuf.Duration
+	16, // 22: muster.v1.Backoff.cap:type_name -> google.protobuf.Duration
+	17, // 23: muster.v1.JobInfo.added:type_name -> google.protobuf.Timestamp
+	17, // 24: muster.v1.JobInfo.since:type_name -> google.protobuf.Timestamp
+	17, // 25: muster.v1.JobInfo.due:type_name -> google.protobuf.Timestamp
+	17, // 26: muster.v1.JobInfo.ended:type_name -> google.protobuf.Timestamp
+	18, // 27: muster.v1.JobInfo.attempt:type_name -> muster.v1.Attempt
+	0,  // 28: muster.v1.JobInfo.job:type_name -> muster.v1.Job
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_job_proto_init() }
@@ -1658,7 +1843,7 @@ func file_muster_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_muster_v1_job_proto_rawDesc), len(file_muster_v1_job_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

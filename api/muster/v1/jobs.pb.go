@@ -261,8 +261,10 @@ type AddedItem struct {
 	Key   string `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
 	Id    string `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
 	// added, existed, replaced, rerun, kicked, refused.
-	Result        string `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
-	Error         *Error `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
+	Result string `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
+	Error  *Error `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
+	// The number of the job; zero for one that was refused or is complete.
+	Seq           uint64 `protobuf:"varint,8,opt,name=seq,proto3" json:"seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,6 +346,13 @@ func (x *AddedItem) GetError() *Error {
 		return x.Error
 	}
 	return nil
+}
+
+func (x *AddedItem) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
 }
 
 // Filter selects jobs; what is empty does not restrict.
@@ -2053,7 +2062,7 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x05rerun\x18\x05 \x01(\x03R\x05rerun\x12\x16\n" +
 	"\x06kicked\x18\x06 \x01(\x03R\x06kicked\x12\x18\n" +
 	"\arefused\x18\a \x01(\x03R\arefused\x12*\n" +
-	"\x05items\x18\b \x03(\v2\x14.muster.v1.AddedItemR\x05items\"\xab\x01\n" +
+	"\x05items\x18\b \x03(\v2\x14.muster.v1.AddedItemR\x05items\"\xbd\x01\n" +
 	"\tAddedItem\x12\x12\n" +
 	"\x04item\x18\x01 \x01(\x05R\x04item\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\x03R\x04line\x12\x14\n" +
@@ -2061,7 +2070,8 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x03key\x18\x04 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02id\x18\x05 \x01(\tR\x02id\x12\x16\n" +
 	"\x06result\x18\x06 \x01(\tR\x06result\x12&\n" +
-	"\x05error\x18\a \x01(\v2\x10.muster.v1.ErrorR\x05error\"\xa9\x02\n" +
+	"\x05error\x18\a \x01(\v2\x10.muster.v1.ErrorR\x05error\x12\x10\n" +
+	"\x03seq\x18\b \x01(\x04R\x03seq\"\xa9\x02\n" +
 	"\x06Filter\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x14\n" +
 	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
