@@ -75,8 +75,9 @@ type changeFunc func(ctx context.Context, l *link, s client.Selection) (client.C
 func changeCmd(a *app, verb, done string, cmd *cobra.Command, change changeFunc) *cobra.Command {
 	s := a.addSelectionFlags(cmd)
 	s.addAllFlag(cmd)
+	say := wording{done: done, refused: "not in a state for it"}
 	if verb == "kick" {
-		done = "to run again"
+		say.done = "to run again"
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := s.settle(args); err != nil {
@@ -86,13 +87,20 @@ func changeCmd(a *app, verb, done string, cmd *cobra.Command, change changeFunc)
 			return err
 		}
 		return a.with(needData, func(ctx context.Context, l *link, _ []string) error {
-			return a.change(ctx, l, s, done, change)
+			return a.change(ctx, l, s, say, change)
 		})(cmd, args)
 	}
 	return cmd
 }
 
-func (a *app) change(ctx context.Context, l *link, s *selection, done string, change changeFunc) error {
+// wording is how a change is told; each says that every refusal is, also of jobs that
+// were not named.
+type wording struct {
+	done, refused string
+	each          bool
+}
+
+func (a *app) change(ctx context.Context, l *link, s *selection, say wording, change changeFunc) error {
 	var sum client.Change
 	err := s.pages(ctx, l, func(page client.Selection) error {
 		c, err := change(ctx, l, page)
@@ -104,20 +112,20 @@ func (a *app) change(ctx context.Context, l *link, s *selection, done string, ch
 	if err != nil {
 		return err
 	}
-	text := plural(sum.Changed, "job") + " " + done
+	text := plural(sum.Changed, "job") + " " + say.done
 	if sum.Skipped > 0 {
-		text += ", " + plural(sum.Skipped, "job") + " not in a state for it"
+		text += ", " + plural(sum.Skipped, "job") + " " + say.refused
 	}
 	a.say("%s.", text)
 	for _, r := range sum.Refusals {
-		if len(s.args) > 0 {
+		if len(s.args) > 0 || say.each {
 			a.say("  %s: %v", output.Clean(shortened(r.Job.Key)), r.Err)
 		}
 	}
 	if sum.Changed+sum.Skipped == 0 {
 		return s.sayUnknown(ctx, l)
 	}
-	if len(s.args) > 0 && sum.Changed == 0 {
+	if (len(s.args) > 0 || say.each) && sum.Changed == 0 {
 		return failed
 	}
 	return nil

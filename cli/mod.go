@@ -18,10 +18,14 @@ func modCmd(a *app) *cobra.Command {
 		Aliases: []string{"modify"},
 		Short:   "Change jobs that are in the queue",
 		Long: `Mod changes fields of jobs. The fields and their values are those of the input
-(docs/input.md). An attempt that runs already goes on as it was.`,
+(docs/input.md). An attempt that runs already goes on as it was; the next one is
+changed. A new command has a new key: where another job has it, or the job runs,
+the change is refused and said so for each. Complete jobs are history: add them
+again with --existing replace.`,
 		Example: `  muster mod -f jobs.txt -b --set memory=4G && muster kick -f jobs.txt
   muster mod -i align --set priority=10
-  muster mod 3f2a9c01d7e4 --set 'env=["LC_ALL=C"]' --unset time`,
+  muster mod 3f2a9c01d7e4 --set 'env=["LC_ALL=C"]' --unset time
+  muster mod -q slow --state ready,delayed --set queue=fast`,
 	}
 	s := a.addSelectionFlags(cmd)
 	s.addAllFlag(cmd)
@@ -39,7 +43,7 @@ func modCmd(a *app) *cobra.Command {
 			return err
 		}
 		return a.with(needData, func(ctx context.Context, l *link, _ []string) error {
-			return a.change(ctx, l, s, "changed", func(ctx context.Context, l *link, sel client.Selection) (client.Change, error) {
+			return a.change(ctx, l, s, wording{done: "changed", refused: "refused", each: true}, func(ctx context.Context, l *link, sel client.Selection) (client.Change, error) {
 				return l.Modify(ctx, sel, changes, fields...)
 			})
 		})(cmd, args)
@@ -56,18 +60,18 @@ func (a *app) changes(set, unset []string) (*job.Job, []string, error) {
 		if !ok {
 			return nil, nil, job.Errorf(job.Invalid, "--set %s: write FIELD=VALUE", s)
 		}
-		path, err := input.Change(j, a.now(), name, value)
+		paths, err := input.Change(j, a.now(), name, value)
 		if err != nil {
 			return nil, nil, err
 		}
-		fields = append(fields, path)
+		fields = append(fields, paths...)
 	}
 	for _, name := range unset {
-		path, err := input.ChangePath(name)
+		paths, err := input.ChangePaths(name)
 		if err != nil {
 			return nil, nil, err
 		}
-		fields = append(fields, path)
+		fields = append(fields, paths...)
 	}
 	if len(fields) == 0 {
 		return nil, nil, job.Errorf(job.Invalid, "nothing to change: give --set FIELD=VALUE or --unset FIELD")

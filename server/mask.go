@@ -25,8 +25,8 @@ func editor(m *v1.ModifyJobsRequest) (func(*job.Job) error, error) {
 	}
 	fields := mask(m.UpdateMask, changes)
 	for _, f := range fields {
-		if root, _, _ := strings.Cut(f, "."); root == "queue" || root == "encoded" {
-			return nil, job.Errorf(job.Invalid, "update_mask: %s of a job cannot be changed", root)
+		if root, _, _ := strings.Cut(f, "."); root == "encoded" {
+			return nil, job.Errorf(job.Invalid, "update_mask: name what of the description is to change, not its stored form")
 		}
 	}
 	if err := applyMask(&v1.Job{}, changes, fields); err != nil {

@@ -3,36 +3,34 @@ package input
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/muster-queue/muster/job"
 )
 
 // Change sets a field of j for a change of jobs that are there, and gives the
-// name of what changes in the API. A value that is not JSON is a text.
-func Change(j *job.Job, now time.Time, name, text string) (path string, err error) {
-	path, err = ChangePath(name)
+// names of what changes in the API. A value that is not JSON is a text.
+func Change(j *job.Job, now time.Time, name, text string) (paths []string, err error) {
+	paths, err = ChangePaths(name)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	f, _ := lookup(name)
 	t := &target{job: j, command: j.Command, now: now}
 	if err := f.apply(t, name, changeValue(text)); err != nil {
-		return "", err
+		return nil, err
 	}
-	return path, nil
+	return paths, nil
 }
 
-// ChangePath is the name in the API of a field that can be changed.
-func ChangePath(name string) (string, error) {
+// ChangePaths are the names in the API of a field.
+func ChangePaths(name string) ([]string, error) {
 	f, ok := lookup(name)
-	switch {
-	case !ok:
-		return "", unknownField(name)
-	case f.Path == "":
-		return "", job.Errorf(job.Invalid, "%s: it is part of what a job is, and cannot be changed; add another job and remove this one", name)
+	if !ok {
+		return nil, unknownField(name)
 	}
-	return f.Path, nil
+	return strings.Split(f.Path, ","), nil
 }
 
 // changeValue is the value a text stands for: a JSON list, object or string, or

@@ -19,7 +19,7 @@ type Field struct {
 	// Flag is the form of the flag of the same name (with hyphens), Short its letter.
 	Flag  FlagKind
 	Short string
-	// Path is the field's name in the API, for changes; empty: it cannot be changed.
+	// Path is the field's name in the API, for changes; several have commas between.
 	Path string
 
 	set setter
@@ -48,7 +48,7 @@ type setter func(t *target, v any) error
 // Fields are all fields, in the order of the documentation.
 var Fields = []Field{
 	{Name: "cmd", Help: "the command: a shell line, or a list of words that is executed without a shell",
-		Example: `"sort big.txt | uniq -c"`, Path: "command.line", set: setCmd},
+		Example: `"sort big.txt | uniq -c"`, Path: "command.line,command.argv", set: setCmd},
 	{Name: "shell", Help: "the shell that runs the line; bash, with pipefail, when not given",
 		Example: `"sh"`, Flag: TextFlag, Arg: "PROGRAM", Path: "command.shell", set: str(func(t *target) *string { return &t.command.Shell })},
 	{Name: "cwd", Help: "the directory the command runs in; the present one when not given",
@@ -67,11 +67,11 @@ var Fields = []Field{
 	{Name: "kind", Aliases: []string{"req_grp"}, Help: "what sort of command it is; the base name of its first word when not given",
 		Example: `"align"`, Flag: TextFlag, Arg: "NAME", Short: "g", Path: "kind", set: str(func(t *target) *string { return &t.job.Kind })},
 	{Name: "queue", Help: "the queue it belongs to; default when not given",
-		Example: `"nightly"`, Flag: TextFlag, Arg: "NAME", Short: "q", set: str(func(t *target) *string { return &t.job.Queue })},
+		Example: `"nightly"`, Flag: TextFlag, Arg: "NAME", Short: "q", Path: "queue", set: str(func(t *target) *string { return &t.job.Queue })},
 	{Name: "account", Help: "the account that pays; that of the queue, or the default one, when not given",
 		Example: `"physics"`, Flag: TextFlag, Arg: "NAME", Path: "account", set: str(func(t *target) *string { return &t.job.Account })},
 	{Name: "key", Help: "its identity in the queue; a digest of command and directory when not given",
-		Example: `"sample-17"`, set: setKey},
+		Example: `"sample-17"`, Path: "key", set: setKey},
 
 	{Name: "cpus", Help: "processor cores, also parts of one; 1 when not given",
 		Example: `0.5`, Flag: TextFlag, Arg: "N", Path: "needs.cpu", set: need(job.CPU)},
@@ -119,9 +119,9 @@ var Fields = []Field{
 	{Name: "container_mounts", Help: "directories that the container sees too, OUTSIDE or OUTSIDE:INSIDE",
 		Example: `["/data:/in"]`, Flag: ListFlag, Arg: "DIR", Path: "command.container_mounts", set: setContainerMounts},
 	{Name: "with_docker", Help: "image, with runtime docker (wr's name)",
-		Example: `"debian:13"`, set: imageFor("docker")},
+		Example: `"debian:13"`, Path: "command.image,command.runtime", set: imageFor("docker")},
 	{Name: "with_singularity", Help: "image, with runtime apptainer (wr's name)",
-		Example: `"debian.sif"`, set: imageFor("apptainer")},
+		Example: `"debian.sif"`, Path: "command.image,command.runtime", set: imageFor("apptainer")},
 	{Name: "modules", Help: "environment modules that are loaded first",
 		Example: `["samtools/1.20"]`, Flag: ListFlag, Arg: "NAME", Path: "command.modules", set: list(func(t *target) *[]string { return &t.command.Modules })},
 	{Name: "user", Help: "the user to run as, where the agent has the right to",
