@@ -14,7 +14,7 @@ var floors = [][]string{
 	{"job"},
 	// The wire contract speaks the words of job; the page is only files.
 	{"api", "web"},
-	{"schedule", "queue", "store", "repository", "lock", "tally"},
+	{"schedule", "queue", "store", "repository", "lock", "tally", "cron"},
 	// The client knows the contract and nothing of the inside.
 	{"engine", "client", "simulate"},
 	{"dispatch", "pool", "agent", "coordinate"},
