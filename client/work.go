@@ -26,15 +26,28 @@ type Want struct {
 	Defined bool
 	// AvailableMemory, if positive, leaves out queues whose MinMemory is larger.
 	AvailableMemory int64
+	// Exactly, if set, leaves out jobs that need anything else.
+	Exactly *Exactly
 	// Lease is the length of leases; zero: the job's, else the queue's.
 	Lease time.Duration
 }
 
+// Exactly is what a job needs, and how long it may run (zero: without bound), with
+// what was learned about it. A need of zero is none.
+type Exactly struct {
+	Needs job.Resources
+	Time  time.Duration
+}
+
 func (w *Want) message() *musterv1.Want {
-	return &musterv1.Want{
+	m := &musterv1.Want{
 		Queues: w.Queues, Groups: w.Groups, Kinds: w.Kinds, Commands: w.Commands, Capacity: w.Capacity, Form: "encoded",
 		OneQueue: w.OneQueue, Runtimes: w.Runtimes, Defined: w.Defined, AvailableMemory: w.AvailableMemory,
 	}
+	if e := w.Exactly; e != nil {
+		m.Exactly = &musterv1.Exactly{Needs: e.Needs, Time: api.FromDuration(e.Time)}
+	}
+	return m
 }
 
 // Grant is the right to run a job once.

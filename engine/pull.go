@@ -29,6 +29,9 @@ func (w *writer) tryReserve(q *waiter) bool {
 	p := &pulling{writer: w, waiter: q, Pull: schedule.Pull{
 		Worker: q.worker, N: r.N, Command: r.Commands, Data: !r.Commands, Capacity: r.Capacity,
 	}}
+	if r.Exactly != nil {
+		p.Exactly = &schedule.Exactly{Needs: r.Exactly.Needs, Time: r.Exactly.Time}
+	}
 	if !w.resolve(&p.Pull, r) {
 		return false
 	}

@@ -69,6 +69,8 @@ type ReserveRequest struct {
 	Commands bool
 	// Capacity, if given, bounds the sum of the jobs' needs.
 	Capacity job.Resources
+	// Exactly, if given, leaves out jobs that need anything else.
+	Exactly *Exactly
 	// Lease is the length of the lease; zero means the job's or queue's.
 	Lease time.Duration
 	// Session and Sequence make a repeat safe: the same sequence of the same

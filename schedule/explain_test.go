@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -224,7 +225,7 @@ func TestRequirements(t *testing.T) {
 	s := New(Config{})
 	s.SetQueue(2, QueueSettings{MaxRunning: 3})
 	capped := command(2, "os:linux")
-	capped.Queue = 2
+	capped.Queue, capped.Time = 2, time.Hour
 	s.DefineShape(1, command(1))
 	s.DefineShape(2, capped)
 	s.DefineShape(3, &job.Shape{Queue: 1, Needs: cores(1)})
@@ -235,8 +236,8 @@ func TestRequirements(t *testing.T) {
 	}
 	s.Hold(Held{Seq: 1000, Shape: 2})
 	want := []Requirement{
-		{Shape: 1, Min: cores(1), Jobs: 10},
-		{Shape: 2, Labels: job.Labels{"os:linux"}, Min: cores(2), Jobs: 2},
+		{Shape: 1, Queue: 1, Min: cores(1), Jobs: 10},
+		{Shape: 2, Queue: 2, Labels: job.Labels{"os:linux"}, Min: cores(2), Time: time.Hour, Jobs: 2},
 	}
 	if d := cmp.Diff(want, s.Requirements(math.MaxInt)); d != "" {
 		t.Fatalf("(-want +got):\n%s", d)

@@ -12,6 +12,7 @@ type pull struct {
 	Pull
 	worker *worker  // nil: nobody known
 	room   *amounts // what is left of Capacity
+	exact  *demand  // what Exactly says
 	shapes map[job.ShapeID]bool
 	kinds  map[job.KindID]bool
 	queues map[job.QueueID]bool
@@ -60,6 +61,9 @@ func (s *Scheduler) newPull(req Pull) *pull {
 		room := amountsOf(req.Capacity)
 		p.room = &room
 	}
+	if req.Exactly != nil {
+		p.exact = newDemand(req.Exactly.Needs, req.Exactly.Time)
+	}
 	p.shapes, p.kinds, p.queues = setOf(req.Shapes), setOf(req.Kinds), setOf(req.Queues)
 	return p
 }
@@ -98,6 +102,9 @@ func (p *pull) wants(sh *shape) bool {
 		return false
 	}
 	if !p.mayRun(sh) || p.worker != nil && sh.lane.account.atLimit(p.worker) {
+		return false
+	}
+	if p.exact != nil && !p.exact.equal(sh.demand) {
 		return false
 	}
 	return (p.kinds == nil || p.kinds[sh.kind]) && (p.shapes == nil || p.shapes[sh.id])
@@ -143,6 +150,10 @@ func (p *pull) bound(of *party, l *lane, from rank) (vec, bool) {
 	if p.room != nil {
 		room := columnsOf(p.room)
 		b.lower(&room)
+	}
+	if p.exact != nil { // what needs more is not even looked at
+		exact := columnsOf(&p.exact.amounts)
+		b.lower(&exact)
 	}
 	return b.at(p.now), true
 }

@@ -57,6 +57,10 @@ func TestPull(t *testing.T) {
 		{"shapes", Pull{N: 9, Command: true, Data: true, Shapes: []job.ShapeID{2, 2, 77}}, []job.Seq{20, 21, 22}},
 		{"capacity", Pull{N: 9, Data: true, Command: true, Capacity: cores(6)}, []job.Seq{30, 31}},
 		{"capacity by group", Pull{N: 9, Data: true, Groups: []job.GroupID{1, 3}, Capacity: cores(5)}, []job.Seq{30, 20}},
+		{"exactly", Pull{N: 9, Data: true, Command: true, Exactly: &Exactly{Needs: cores(2)}}, []job.Seq{20, 21, 22}},
+		{"exactly, with a need of nothing", Pull{N: 2, Data: true, Exactly: &Exactly{Needs: job.Resources{"cpu": 3 * job.Thousandth, "x": 0}}}, []job.Seq{30, 31}},
+		{"exactly, and nothing needs that", Pull{N: 9, Data: true, Command: true, Exactly: &Exactly{Needs: job.Resources{"x": 1}}}, nil},
+		{"exactly, but not as long", Pull{N: 9, Data: true, Command: true, Exactly: &Exactly{Needs: cores(1), Time: time.Hour}}, nil},
 		{"no such queue", Pull{N: 9, Data: true, Queues: []job.QueueID{9}}, nil},
 	}
 	for _, tt := range tests {

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"slices"
+	"time"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -10,8 +11,11 @@ import (
 // least one of them must have, and how many jobs there are.
 type Requirement struct {
 	Shape  job.ShapeID
+	Queue  job.QueueID
 	Labels job.Labels
 	Min    job.Resources
+	// Time is how long one of them may run; zero means without bound.
+	Time time.Duration
 	// Jobs is how many could run at once as far as the queue allows.
 	Jobs int64
 }
@@ -31,7 +35,8 @@ func (s *Scheduler) Requirements(max int) []Requirement {
 				n = min(n, q.MaxRunning-q.running)
 			}
 			list = append(list, Requirement{
-				Shape: sh.id, Labels: sh.labels.Sorted(), Min: sh.demand.resources(), Jobs: n,
+				Shape: sh.id, Queue: sh.lane.queue.id, Labels: sh.labels.Sorted(),
+				Min: sh.demand.resources(), Time: sh.demand.time, Jobs: n,
 			})
 		}
 	}

@@ -256,4 +256,6 @@ type Pull struct {
 	Command, Data bool
 	// Capacity, when not nil, must hold all the jobs of the answer together.
 	Capacity job.Resources
+	// Exactly, when not nil, leaves out jobs that need more, less or something else.
+	Exactly *Exactly
 }

@@ -82,7 +82,23 @@ func wanted(worker string, about *v1.Worker, want *v1.Want) (engine.ReserveReque
 		Commands: want.GetCommands(), Capacity: want.GetCapacity(), OneQueue: want.GetOneQueue(),
 		Runtimes: want.GetRuntimes(), Defined: want.GetDefined(), AvailableMemory: want.GetAvailableMemory(),
 	}
+	if r.Exactly, err = exactly(want.GetExactly()); err != nil {
+		return r, err
+	}
 	return r, r.Capacity.Validate()
+}
+
+// exactly reads what jobs shall need; nil if that does not matter.
+func exactly(m *v1.Exactly) (*engine.Exactly, error) {
+	if m == nil {
+		return nil, nil
+	}
+	time, err := api.ToDuration("exactly: time", m.Time)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine.Exactly{Needs: m.Needs, Time: time}
+	return e, job.Wrap(e.Needs.Validate(), "read", "exactly")
 }
 
 // form makes the message of a grant with what its worker wants to see of the job.

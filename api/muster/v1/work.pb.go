@@ -87,7 +87,7 @@ func (x Report_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Report_Action.Descriptor instead.
 func (Report_Action) EnumDescriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{5, 0}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // ReserveRequest asks for jobs.
@@ -230,8 +230,10 @@ type Want struct {
 	Defined bool `protobuf:"varint,9,opt,name=defined,proto3" json:"defined,omitempty"`
 	// Leave out queues whose min_memory is larger; bytes, zero: not compared.
 	AvailableMemory int64 `protobuf:"varint,10,opt,name=available_memory,json=availableMemory,proto3" json:"available_memory,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Only jobs that need exactly this, with what was learned; absent: any.
+	Exactly       *Exactly `protobuf:"bytes,11,opt,name=exactly,proto3" json:"exactly,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Want) Reset() {
@@ -334,6 +336,67 @@ func (x *Want) GetAvailableMemory() int64 {
 	return 0
 }
 
+func (x *Want) GetExactly() *Exactly {
+	if x != nil {
+		return x.Exactly
+	}
+	return nil
+}
+
+// Exactly is what a job needs: amounts by name (zero is none), and how long it may
+// run (zero: without bound).
+type Exactly struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Needs         map[string]int64       `protobuf:"bytes,1,rep,name=needs,proto3" json:"needs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Time          *durationpb.Duration   `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Exactly) Reset() {
+	*x = Exactly{}
+	mi := &file_muster_v1_work_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Exactly) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Exactly) ProtoMessage() {}
+
+func (x *Exactly) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_work_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Exactly.ProtoReflect.Descriptor instead.
+func (*Exactly) Descriptor() ([]byte, []int) {
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Exactly) GetNeeds() map[string]int64 {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
+func (x *Exactly) GetTime() *durationpb.Duration {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
 // ReserveResponse has what was granted, none when the wait was over.
 type ReserveResponse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -347,7 +410,7 @@ type ReserveResponse struct {
 
 func (x *ReserveResponse) Reset() {
 	*x = ReserveResponse{}
-	mi := &file_muster_v1_work_proto_msgTypes[2]
+	mi := &file_muster_v1_work_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -359,7 +422,7 @@ func (x *ReserveResponse) String() string {
 func (*ReserveResponse) ProtoMessage() {}
 
 func (x *ReserveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[2]
+	mi := &file_muster_v1_work_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -372,7 +435,7 @@ func (x *ReserveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReserveResponse.ProtoReflect.Descriptor instead.
 func (*ReserveResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{2}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ReserveResponse) GetGrants() []*Grant {
@@ -430,7 +493,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_muster_v1_work_proto_msgTypes[3]
+	mi := &file_muster_v1_work_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -442,7 +505,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[3]
+	mi := &file_muster_v1_work_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -455,7 +518,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{3}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Grant) GetEpoch() uint32 {
@@ -568,7 +631,7 @@ type AttemptRef struct {
 
 func (x *AttemptRef) Reset() {
 	*x = AttemptRef{}
-	mi := &file_muster_v1_work_proto_msgTypes[4]
+	mi := &file_muster_v1_work_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +643,7 @@ func (x *AttemptRef) String() string {
 func (*AttemptRef) ProtoMessage() {}
 
 func (x *AttemptRef) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[4]
+	mi := &file_muster_v1_work_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +656,7 @@ func (x *AttemptRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRef.ProtoReflect.Descriptor instead.
 func (*AttemptRef) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{4}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *AttemptRef) GetEpoch() uint32 {
@@ -639,15 +702,17 @@ type Report struct {
 	// Agents: number of the report, growing by one; acknowledged up to a number.
 	Id uint64 `protobuf:"varint,12,opt,name=id,proto3" json:"id,omitempty"`
 	// Agents: wall-clock times of start and end, nanoseconds since 1970.
-	Started       int64 `protobuf:"varint,13,opt,name=started,proto3" json:"started,omitempty"`
-	Ended         int64 `protobuf:"varint,14,opt,name=ended,proto3" json:"ended,omitempty"`
+	Started int64 `protobuf:"varint,13,opt,name=started,proto3" json:"started,omitempty"`
+	Ended   int64 `protobuf:"varint,14,opt,name=ended,proto3" json:"ended,omitempty"`
+	// Ends: if they bury the job, delete it. It stays when others wait for it.
+	Remove        bool `protobuf:"varint,15,opt,name=remove,proto3" json:"remove,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_muster_v1_work_proto_msgTypes[5]
+	mi := &file_muster_v1_work_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -659,7 +724,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[5]
+	mi := &file_muster_v1_work_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -672,7 +737,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{5}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Report) GetEpoch() uint32 {
@@ -773,6 +838,13 @@ func (x *Report) GetEnded() int64 {
 	return 0
 }
 
+func (x *Report) GetRemove() bool {
+	if x != nil {
+		return x.Remove
+	}
+	return false
+}
+
 // ReportRequest is a batch of reports, of attempts of one worker.
 type ReportRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -787,7 +859,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_muster_v1_work_proto_msgTypes[6]
+	mi := &file_muster_v1_work_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +871,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[6]
+	mi := &file_muster_v1_work_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +884,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{6}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReportRequest) GetNamespace() string {
@@ -855,7 +927,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_muster_v1_work_proto_msgTypes[7]
+	mi := &file_muster_v1_work_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +939,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[7]
+	mi := &file_muster_v1_work_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +952,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{7}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReportResponse) GetAccepted() int32 {
@@ -915,7 +987,7 @@ type ReportAnswer struct {
 
 func (x *ReportAnswer) Reset() {
 	*x = ReportAnswer{}
-	mi := &file_muster_v1_work_proto_msgTypes[8]
+	mi := &file_muster_v1_work_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +999,7 @@ func (x *ReportAnswer) String() string {
 func (*ReportAnswer) ProtoMessage() {}
 
 func (x *ReportAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[8]
+	mi := &file_muster_v1_work_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1012,7 @@ func (x *ReportAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportAnswer.ProtoReflect.Descriptor instead.
 func (*ReportAnswer) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{8}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReportAnswer) GetItem() uint64 {
@@ -994,7 +1066,7 @@ type WorkSessionRequest struct {
 
 func (x *WorkSessionRequest) Reset() {
 	*x = WorkSessionRequest{}
-	mi := &file_muster_v1_work_proto_msgTypes[9]
+	mi := &file_muster_v1_work_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1006,7 +1078,7 @@ func (x *WorkSessionRequest) String() string {
 func (*WorkSessionRequest) ProtoMessage() {}
 
 func (x *WorkSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[9]
+	mi := &file_muster_v1_work_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1019,7 +1091,7 @@ func (x *WorkSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkSessionRequest.ProtoReflect.Descriptor instead.
 func (*WorkSessionRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{9}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WorkSessionRequest) GetOpen() *OpenSession {
@@ -1068,7 +1140,7 @@ type OpenSession struct {
 
 func (x *OpenSession) Reset() {
 	*x = OpenSession{}
-	mi := &file_muster_v1_work_proto_msgTypes[10]
+	mi := &file_muster_v1_work_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1080,7 +1152,7 @@ func (x *OpenSession) String() string {
 func (*OpenSession) ProtoMessage() {}
 
 func (x *OpenSession) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[10]
+	mi := &file_muster_v1_work_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1093,7 +1165,7 @@ func (x *OpenSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenSession.ProtoReflect.Descriptor instead.
 func (*OpenSession) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{10}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OpenSession) GetNamespace() string {
@@ -1160,7 +1232,7 @@ type WorkSessionResponse struct {
 
 func (x *WorkSessionResponse) Reset() {
 	*x = WorkSessionResponse{}
-	mi := &file_muster_v1_work_proto_msgTypes[11]
+	mi := &file_muster_v1_work_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1172,7 +1244,7 @@ func (x *WorkSessionResponse) String() string {
 func (*WorkSessionResponse) ProtoMessage() {}
 
 func (x *WorkSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[11]
+	mi := &file_muster_v1_work_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1185,7 +1257,7 @@ func (x *WorkSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkSessionResponse.ProtoReflect.Descriptor instead.
 func (*WorkSessionResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{11}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WorkSessionResponse) GetGrants() []*Grant {
@@ -1239,7 +1311,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_muster_v1_work_proto_msgTypes[12]
+	mi := &file_muster_v1_work_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1323,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_work_proto_msgTypes[12]
+	mi := &file_muster_v1_work_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1336,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_muster_v1_work_proto_rawDescGZIP(), []int{12}
+	return file_muster_v1_work_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Stop) GetEpoch() uint32 {
@@ -1316,7 +1388,7 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"\x04wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x04wait\x12/\n" +
 	"\x05lease\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12#\n" +
 	"\x04want\x18\b \x01(\v2\x0f.muster.v1.WantR\x04want\x12'\n" +
-	"\x05about\x18\t \x01(\v2\x11.muster.v1.WorkerR\x05about\"\xf2\x02\n" +
+	"\x05about\x18\t \x01(\v2\x11.muster.v1.WorkerR\x05about\"\xa0\x03\n" +
 	"\x04Want\x12\x16\n" +
 	"\x06queues\x18\x01 \x03(\tR\x06queues\x12\x16\n" +
 	"\x06groups\x18\x02 \x03(\tR\x06groups\x12\x14\n" +
@@ -1328,8 +1400,16 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"\bruntimes\x18\b \x03(\tR\bruntimes\x12\x18\n" +
 	"\adefined\x18\t \x01(\bR\adefined\x12)\n" +
 	"\x10available_memory\x18\n" +
-	" \x01(\x03R\x0favailableMemory\x1a;\n" +
+	" \x01(\x03R\x0favailableMemory\x12,\n" +
+	"\aexactly\x18\v \x01(\v2\x12.muster.v1.ExactlyR\aexactly\x1a;\n" +
 	"\rCapacityEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xa7\x01\n" +
+	"\aExactly\x123\n" +
+	"\x05needs\x18\x01 \x03(\v2\x1d.muster.v1.Exactly.NeedsEntryR\x05needs\x12-\n" +
+	"\x04time\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04time\x1a8\n" +
+	"\n" +
+	"NeedsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"o\n" +
 	"\x0fReserveResponse\x12(\n" +
@@ -1362,7 +1442,7 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"AttemptRef\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\f\n" +
 	"\x01n\x18\x02 \x01(\x04R\x01n\x12\x10\n" +
-	"\x03seq\x18\x03 \x01(\x04R\x03seq\"\xd6\x03\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\"\xee\x03\n" +
 	"\x06Report\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\f\n" +
 	"\x01n\x18\x02 \x01(\x04R\x01n\x12\x10\n" +
@@ -1378,7 +1458,8 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"\x03dir\x18\v \x01(\tR\x03dir\x12\x0e\n" +
 	"\x02id\x18\f \x01(\x04R\x02id\x12\x18\n" +
 	"\astarted\x18\r \x01(\x03R\astarted\x12\x14\n" +
-	"\x05ended\x18\x0e \x01(\x03R\x05ended\"\\\n" +
+	"\x05ended\x18\x0e \x01(\x03R\x05ended\x12\x16\n" +
+	"\x06remove\x18\x0f \x01(\bR\x06remove\"\\\n" +
 	"\x06Action\x12\b\n" +
 	"\x04none\x10\x00\x12\t\n" +
 	"\x05start\x10\x01\x12\t\n" +
@@ -1445,67 +1526,72 @@ func file_muster_v1_work_proto_rawDescGZIP() []byte {
 }
 
 var file_muster_v1_work_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_muster_v1_work_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_muster_v1_work_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_muster_v1_work_proto_goTypes = []any{
 	(Report_Action)(0),            // 0: muster.v1.Report.Action
 	(*ReserveRequest)(nil),        // 1: muster.v1.ReserveRequest
 	(*Want)(nil),                  // 2: muster.v1.Want
-	(*ReserveResponse)(nil),       // 3: muster.v1.ReserveResponse
-	(*Grant)(nil),                 // 4: muster.v1.Grant
-	(*AttemptRef)(nil),            // 5: muster.v1.AttemptRef
-	(*Report)(nil),                // 6: muster.v1.Report
-	(*ReportRequest)(nil),         // 7: muster.v1.ReportRequest
-	(*ReportResponse)(nil),        // 8: muster.v1.ReportResponse
-	(*ReportAnswer)(nil),          // 9: muster.v1.ReportAnswer
-	(*WorkSessionRequest)(nil),    // 10: muster.v1.WorkSessionRequest
-	(*OpenSession)(nil),           // 11: muster.v1.OpenSession
-	(*WorkSessionResponse)(nil),   // 12: muster.v1.WorkSessionResponse
-	(*Stop)(nil),                  // 13: muster.v1.Stop
-	nil,                           // 14: muster.v1.Want.CapacityEntry
-	nil,                           // 15: muster.v1.Grant.NeedsEntry
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
-	(*Worker)(nil),                // 17: muster.v1.Worker
-	(*Job)(nil),                   // 18: muster.v1.Job
-	(*Result)(nil),                // 19: muster.v1.Result
-	(*Error)(nil),                 // 20: muster.v1.Error
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*Exactly)(nil),               // 3: muster.v1.Exactly
+	(*ReserveResponse)(nil),       // 4: muster.v1.ReserveResponse
+	(*Grant)(nil),                 // 5: muster.v1.Grant
+	(*AttemptRef)(nil),            // 6: muster.v1.AttemptRef
+	(*Report)(nil),                // 7: muster.v1.Report
+	(*ReportRequest)(nil),         // 8: muster.v1.ReportRequest
+	(*ReportResponse)(nil),        // 9: muster.v1.ReportResponse
+	(*ReportAnswer)(nil),          // 10: muster.v1.ReportAnswer
+	(*WorkSessionRequest)(nil),    // 11: muster.v1.WorkSessionRequest
+	(*OpenSession)(nil),           // 12: muster.v1.OpenSession
+	(*WorkSessionResponse)(nil),   // 13: muster.v1.WorkSessionResponse
+	(*Stop)(nil),                  // 14: muster.v1.Stop
+	nil,                           // 15: muster.v1.Want.CapacityEntry
+	nil,                           // 16: muster.v1.Exactly.NeedsEntry
+	nil,                           // 17: muster.v1.Grant.NeedsEntry
+	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
+	(*Worker)(nil),                // 19: muster.v1.Worker
+	(*Job)(nil),                   // 20: muster.v1.Job
+	(*Result)(nil),                // 21: muster.v1.Result
+	(*Error)(nil),                 // 22: muster.v1.Error
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
 }
 var file_muster_v1_work_proto_depIdxs = []int32{
-	16, // 0: muster.v1.ReserveRequest.wait:type_name -> google.protobuf.Duration
-	16, // 1: muster.v1.ReserveRequest.lease:type_name -> google.protobuf.Duration
+	18, // 0: muster.v1.ReserveRequest.wait:type_name -> google.protobuf.Duration
+	18, // 1: muster.v1.ReserveRequest.lease:type_name -> google.protobuf.Duration
 	2,  // 2: muster.v1.ReserveRequest.want:type_name -> muster.v1.Want
-	17, // 3: muster.v1.ReserveRequest.about:type_name -> muster.v1.Worker
-	14, // 4: muster.v1.Want.capacity:type_name -> muster.v1.Want.CapacityEntry
-	4,  // 5: muster.v1.ReserveResponse.grants:type_name -> muster.v1.Grant
-	18, // 6: muster.v1.Grant.job:type_name -> muster.v1.Job
-	15, // 7: muster.v1.Grant.needs:type_name -> muster.v1.Grant.NeedsEntry
-	0,  // 8: muster.v1.Report.action:type_name -> muster.v1.Report.Action
-	19, // 9: muster.v1.Report.result:type_name -> muster.v1.Result
-	18, // 10: muster.v1.Report.outputs:type_name -> muster.v1.Job
-	6,  // 11: muster.v1.ReportRequest.reports:type_name -> muster.v1.Report
-	9,  // 12: muster.v1.ReportResponse.answers:type_name -> muster.v1.ReportAnswer
-	20, // 13: muster.v1.ReportAnswer.error:type_name -> muster.v1.Error
-	21, // 14: muster.v1.ReportAnswer.due:type_name -> google.protobuf.Timestamp
-	11, // 15: muster.v1.WorkSessionRequest.open:type_name -> muster.v1.OpenSession
-	6,  // 16: muster.v1.WorkSessionRequest.reports:type_name -> muster.v1.Report
-	16, // 17: muster.v1.OpenSession.lease:type_name -> google.protobuf.Duration
-	2,  // 18: muster.v1.OpenSession.want:type_name -> muster.v1.Want
-	5,  // 19: muster.v1.OpenSession.held:type_name -> muster.v1.AttemptRef
-	17, // 20: muster.v1.OpenSession.about:type_name -> muster.v1.Worker
-	4,  // 21: muster.v1.WorkSessionResponse.grants:type_name -> muster.v1.Grant
-	9,  // 22: muster.v1.WorkSessionResponse.answers:type_name -> muster.v1.ReportAnswer
-	13, // 23: muster.v1.WorkSessionResponse.stops:type_name -> muster.v1.Stop
-	1,  // 24: muster.v1.Work.Reserve:input_type -> muster.v1.ReserveRequest
-	7,  // 25: muster.v1.Work.Report:input_type -> muster.v1.ReportRequest
-	10, // 26: muster.v1.Work.WorkSession:input_type -> muster.v1.WorkSessionRequest
-	3,  // 27: muster.v1.Work.Reserve:output_type -> muster.v1.ReserveResponse
-	8,  // 28: muster.v1.Work.Report:output_type -> muster.v1.ReportResponse
-	12, // 29: muster.v1.Work.WorkSession:output_type -> muster.v1.WorkSessionResponse
-	27, // [27:30] is the sub-list for method output_type
-	24, // [24:27] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	19, // 3: muster.v1.ReserveRequest.about:type_name -> muster.v1.Worker
+	15, // 4: muster.v1.Want.capacity:type_name -> muster.v1.Want.CapacityEntry
+	3,  // 5: muster.v1.Want.exactly:type_name -> muster.v1.Exactly
+	16, // 6: muster.v1.Exactly.needs:type_name -> muster.v1.Exactly.NeedsEntry
+	18, // 7: muster.v1.Exactly.time:type_name -> google.protobuf.Duration
+	5,  // 8: muster.v1.ReserveResponse.grants:type_name -> muster.v1.Grant
+	20, // 9: muster.v1.Grant.job:type_name -> muster.v1.Job
+	17, // 10: muster.v1.Grant.needs:type_name -> muster.v1.Grant.NeedsEntry
+	0,  // 11: muster.v1.Report.action:type_name -> muster.v1.Report.Action
+	21, // 12: muster.v1.Report.result:type_name -> muster.v1.Result
+	20, // 13: muster.v1.Report.outputs:type_name -> muster.v1.Job
+	7,  // 14: muster.v1.ReportRequest.reports:type_name -> muster.v1.Report
+	10, // 15: muster.v1.ReportResponse.answers:type_name -> muster.v1.ReportAnswer
+	22, // 16: muster.v1.ReportAnswer.error:type_name -> muster.v1.Error
+	23, // 17: muster.v1.ReportAnswer.due:type_name -> google.protobuf.Timestamp
+	12, // 18: muster.v1.WorkSessionRequest.open:type_name -> muster.v1.OpenSession
+	7,  // 19: muster.v1.WorkSessionRequest.reports:type_name -> muster.v1.Report
+	18, // 20: muster.v1.OpenSession.lease:type_name -> google.protobuf.Duration
+	2,  // 21: muster.v1.OpenSession.want:type_name -> muster.v1.Want
+	6,  // 22: muster.v1.OpenSession.held:type_name -> muster.v1.AttemptRef
+	19, // 23: muster.v1.OpenSession.about:type_name -> muster.v1.Worker
+	5,  // 24: muster.v1.WorkSessionResponse.grants:type_name -> muster.v1.Grant
+	10, // 25: muster.v1.WorkSessionResponse.answers:type_name -> muster.v1.ReportAnswer
+	14, // 26: muster.v1.WorkSessionResponse.stops:type_name -> muster.v1.Stop
+	1,  // 27: muster.v1.Work.Reserve:input_type -> muster.v1.ReserveRequest
+	8,  // 28: muster.v1.Work.Report:input_type -> muster.v1.ReportRequest
+	11, // 29: muster.v1.Work.WorkSession:input_type -> muster.v1.WorkSessionRequest
+	4,  // 30: muster.v1.Work.Reserve:output_type -> muster.v1.ReserveResponse
+	9,  // 31: muster.v1.Work.Report:output_type -> muster.v1.ReportResponse
+	13, // 32: muster.v1.Work.WorkSession:output_type -> muster.v1.WorkSessionResponse
+	30, // [30:33] is the sub-list for method output_type
+	27, // [27:30] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_work_proto_init() }
@@ -1517,14 +1603,14 @@ func file_muster_v1_work_proto_init() {
 	file_muster_v1_error_proto_init()
 	file_muster_v1_job_proto_init()
 	file_muster_v1_worker_proto_init()
-	file_muster_v1_work_proto_msgTypes[5].OneofWrappers = []any{}
+	file_muster_v1_work_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_muster_v1_work_proto_rawDesc), len(file_muster_v1_work_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
