@@ -90,23 +90,29 @@ const DefaultRetries = 3
 // Dependency is one thing a job waits for: a dependency group, a job by key, or
 // a command (by the key it would have).
 type Dependency struct {
-	Group     string    `cbor:"1,keyasint,omitempty"`
+	Group string `cbor:"1,keyasint,omitempty"`
+	// Queue is that of the job of Key; empty means the job's own.
 	Queue     string    `cbor:"2,keyasint,omitempty"`
 	Key       Key       `cbor:"3,keyasint,omitempty"`
 	Condition Condition `cbor:"4,keyasint,omitempty"`
-	// Static dependencies on a group are not re-opened by later members.
+	// Static dependencies, once met, stay met: later members of the group, and members
+	// that run again, do not matter.
 	Static bool `cbor:"5,keyasint,omitempty"`
 	// IfAbsent says what to do about something that is not there yet.
 	IfAbsent IfAbsent `cbor:"6,keyasint,omitempty"`
 }
 
-// Condition is the end of a dependency that satisfies it.
+// Condition is the end of a dependency that satisfies it. A group has ended when all
+// its members have, complete or buried.
 type Condition uint8
 
 // The conditions of a dependency.
 const (
+	// ConditionOK: complete, of a group all members.
 	ConditionOK Condition = iota
+	// ConditionFailed: buried, of a group at least one member.
 	ConditionFailed
+	// ConditionAny: ended.
 	ConditionAny
 )
 
@@ -115,7 +121,9 @@ type IfAbsent uint8
 
 // What a dependency on something not yet added means.
 const (
+	// IfAbsentWait: wait until it is added and has ended.
 	IfAbsentWait IfAbsent = iota
+	// IfAbsentMet: it counts as ended.
 	IfAbsentMet
 )
 
@@ -174,6 +182,11 @@ func (j *Job) QueueName() string {
 // have equal keys whoever submits them.
 func (j *Job) Normalise() {
 	j.Queue = j.QueueName()
+	for i := range j.Dependencies {
+		if d := &j.Dependencies[i]; !d.OnGroup() && d.Queue == "" {
+			d.Queue = j.Queue
+		}
+	}
 	if c := j.Command; c != nil {
 		if j.Key == "" {
 			j.Key = c.Key()

@@ -199,6 +199,8 @@ type Finished struct {
 	// by its Key there.
 	Keyed bool
 	Key   Key
+	// DepGroups are the dependency groups it is a complete member of.
+	DepGroups []DepGroupID
 }
 
 // KeyRow is the key of a live job in a queue that is ordered by key.

@@ -82,8 +82,11 @@ func (j *Job) checkNumbers() error {
 }
 
 func (j *Job) checkLists() error {
-	if n := len(j.Labels) + len(j.Prefer) + len(j.Limits) + len(j.DepGroups); n > MaxList {
-		return Errorf(Invalid, "labels, limits and dependency groups: %d together; at most %d", n, MaxList)
+	if n := len(j.Labels) + len(j.Prefer) + len(j.Limits); n > MaxList {
+		return Errorf(Invalid, "labels and limits: %d together; at most %d", n, MaxList)
+	}
+	if err := j.checkDependencies(); err != nil {
+		return err
 	}
 	if err := j.Labels.Validate("labels"); err != nil {
 		return err
@@ -91,12 +94,22 @@ func (j *Job) checkLists() error {
 	if err := j.Prefer.Validate("prefer"); err != nil {
 		return err
 	}
-	for _, l := range j.Limits {
-		if err := CheckName("limit", l.Name); err != nil {
+	return checkLimits(j.Limits)
+}
+
+func (j *Job) checkDependencies() error {
+	if len(j.DepGroups) > MaxDepGroups || len(j.Dependencies) > MaxDependencies {
+		return Errorf(Invalid, "%d dependency groups and %d dependencies; at most %d and %d: let what many jobs wait for be a group",
+			len(j.DepGroups), len(j.Dependencies), MaxDepGroups, MaxDependencies)
+	}
+	for _, name := range j.DepGroups {
+		if err := CheckName("dependency group", name); err != nil {
 			return err
 		}
-		if l.Weight < 0 {
-			return Errorf(Invalid, "limit %s: weight %d is negative", l.Name, l.Weight)
+	}
+	for i := range j.Dependencies {
+		if err := j.Dependencies[i].Validate(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -289,17 +289,26 @@ func (r *reader) times(m uint64, l *job.Live) {
 
 // A history record is the state record with the time of the end and the
 // sequence number before it. Its end number is in the key. The second format has
-// the job's key in front.
+// the job's key in front, the third a set of what is in front.
 const (
 	formatFinished      = 1
 	formatFinishedKeyed = 2
+	formatFinishedWith  = 3
+)
+
+// What may be in front of a history record, in this order.
+const (
+	withKey = 1 << iota
+	withDepGroups
 )
 
 func appendFinished(b []byte, f *job.Finished) []byte {
-	if f.Keyed {
-		b = binary.AppendUvarint(append(b, formatFinishedKeyed), uint64(len(f.Key)))
-		b = append(b, f.Key...)
-	} else {
+	switch {
+	case len(f.DepGroups) > 0:
+		b = appendFront(append(b, formatFinishedWith), f)
+	case f.Keyed:
+		b = appendKey(append(b, formatFinishedKeyed), f.Key)
+	default:
 		b = append(b, formatFinished)
 	}
 	b = binary.AppendUvarint(b, uint64(f.Seq))
@@ -310,16 +319,61 @@ func appendFinished(b []byte, f *job.Finished) []byte {
 func decodeFinished(b []byte, end uint64, f *job.Finished) error {
 	r := reader{b: b}
 	format := r.byte()
-	if f.Keyed, f.Key = format == formatFinishedKeyed, ""; f.Keyed {
-		f.Key = job.Key(r.take(int(min(r.uvarint(), uint64(len(b))+1))))
+	f.Keyed, f.Key, f.DepGroups = false, "", nil
+	switch format {
+	case formatFinished:
+	case formatFinishedKeyed:
+		r.key(f)
+	case formatFinishedWith:
+		r.front(f)
+	default:
+		r.bad = true
 	}
 	seq := job.Seq(r.uvarint())
 	ended := job.Time(binary.LittleEndian.Uint64(r.take(8)))
-	if r.bad || format != formatFinished && !f.Keyed {
+	if r.bad {
 		return job.Errorf(job.Damaged, "history record %d: unknown record format; was it written by a newer release?", end)
 	}
 	f.End, f.Ended = end, ended
 	return decodeLive(r.b, seq, &f.Live)
+}
+
+func appendKey(b []byte, key job.Key) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(key))), key...)
+}
+
+func (r *reader) key(f *job.Finished) {
+	f.Keyed, f.Key = true, job.Key(r.take(int(min(r.uvarint(), uint64(len(r.b))+1))))
+}
+
+// appendFront appends the set of what is in front of a history record, and that.
+func appendFront(b []byte, f *job.Finished) []byte {
+	with := uint64(withDepGroups)
+	if f.Keyed {
+		with |= withKey
+	}
+	b = binary.AppendUvarint(b, with)
+	if f.Keyed {
+		b = appendKey(b, f.Key)
+	}
+	b = binary.AppendUvarint(b, uint64(len(f.DepGroups)))
+	for _, g := range f.DepGroups {
+		b = binary.AppendUvarint(b, uint64(g))
+	}
+	return b
+}
+
+func (r *reader) front(f *job.Finished) {
+	with := r.uvarint()
+	if with&withKey != 0 {
+		r.key(f)
+	}
+	if with&withDepGroups != 0 {
+		for n := r.uvarint(); n > 0 && !r.bad; n-- {
+			f.DepGroups = append(f.DepGroups, job.DepGroupID(r.uvarint()))
+		}
+	}
+	r.bad = r.bad || with&^(withKey|withDepGroups) != 0
 }
 
 // A description or other content is stored as it is, or its digest stands for

@@ -193,6 +193,7 @@ func testAmended(t *testing.T, f Factory) {
 	commit(t, ns, &job.Changes{Finished: []job.Finished{first, second}})
 	index(t, f, s)
 	first.Priority, second.Priority = 2.5, -1
+	first.DepGroups, second.DepGroups = []job.DepGroupID{3, 300}, []job.DepGroupID{1 << 31}
 	commit(t, ns, &job.Changes{Amended: []job.Finished{second, first}})
 	index(t, f, s)
 	_, ns = reopen(t, f, s, ns)

@@ -83,9 +83,9 @@ func everything() *job.Changes {
 		Charges:   []job.ChargeRow{{Seq: 2, Level: 3, Cost: job.Quota{0, 0, 0, 1.5}, At: job.TimeOf(day), Share: 0.25, Victim: 1, Worker: 9}, {Seq: 1 << 33, Share: 1}},
 		Limits:    []job.LimitRow{{Limit: job.Limit{Name: "l", Max: 3, PeriodSeconds: 60}, Left: 1.5, At: job.TimeOf(day)}, {Limit: job.Limit{Name: "m"}}},
 		Learned:   []job.LearnedRow{{Kind: 1, Body: []byte{1, 2}}, {Kind: 300}},
-		DepGroups: []job.DepGroupRow{{ID: 1, Name: "g", Done: 1 << 40}, {ID: 300, Name: "h"}},
+		DepGroups: []job.DepGroupRow{{ID: 1, Name: "g", Done: 1 << 40}, {ID: 300, Digest: job.Digest{9, 8}, Past: job.DepReleased}},
 		Depends: []job.DependRow{{Seq: 1, Groups: []job.DepGroupID{1, 300}}, {Seq: 2, On: []job.DependOn{
-			{Group: 1, Condition: job.ConditionAny, Static: true, Met: true}, {Digest: job.Digest{9, 8}, IfAbsent: job.IfAbsentMet}}}},
+			{Group: 1, Condition: job.ConditionAny, Static: true, Met: true}, {Group: 300, IfAbsent: job.IfAbsentMet}}}},
 		Live: []job.Live{Job(1), full(2)},
 	}
 }
