@@ -12,8 +12,9 @@ import (
 // reader can start at the bottom.
 var floors = [][]string{
 	{"job"},
-	// The wire contract speaks the words of job; the page is only files.
-	{"api", "web"},
+	// The wire contract speaks the words of job; the page is only files; what was
+	// learned is arithmetic that the state machine uses.
+	{"api", "web", "learn"},
 	{"schedule", "queue", "store", "repository", "lock", "tally", "cron"},
 	// The client knows the contract and nothing of the inside.
 	{"engine", "client", "simulate"},
