@@ -83,19 +83,21 @@ func allLive(r *ChangeResult) bool {
 	return !slices.ContainsFunc(r.Refusals, func(r Refusal) bool { return errors.Is(r.Err, job.ErrNoJob) })
 }
 
-// deleteFinished removes the complete jobs that match a filter.
+// deleteFinished removes the complete jobs that match a filter, a page at a time.
 func (c *changing) deleteFinished(ctx context.Context, f *Filter) error {
-	var all []found
+	var page []found
+	var failed error
 	err := c.ns.eachFinished(ctx, f, 0, false, func(f *found, _ *job.Job) bool {
-		all = append(all, *f)
-		return true
+		if page = append(page, *f); len(page) == scanPage {
+			failed = c.remove(ctx, page, false)
+			page = page[:0]
+		}
+		return failed == nil
 	})
-	for len(all) > 0 && err == nil {
-		page := all[:min(len(all), scanPage)]
-		all = all[len(page):]
-		err = c.remove(ctx, page, len(all) == 0)
+	if err = errors.Join(failed, err); err != nil || len(page) == 0 {
+		return err
 	}
-	return err
+	return c.remove(ctx, page, true)
 }
 
 // deleteNamed removes those named jobs that turned out not to be live.
@@ -125,7 +127,7 @@ func (c *changing) deleteNamed(ctx context.Context) error {
 func (c *changing) remove(ctx context.Context, page []found, last bool) error {
 	return c.step(ctx, func(w *writer, r *ChangeResult) (bool, error) {
 		for _, f := range page {
-			if w.state.DeleteFinished(f.record()) == nil {
+			if w.state.DeleteFinished(f.past) == nil {
 				r.Changed++
 			}
 		}

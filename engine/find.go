@@ -17,11 +17,11 @@ const (
 
 // found is a job met by a search: live ones with the names of who holds them.
 type found struct {
-	live   job.Live
-	end    uint64 // of a finished one
+	live job.Live
+	// end, ended and past, its record, are of a finished one.
+	end    uint64
 	ended  job.Time
-	keyed  bool // as in job.Finished
-	key    job.Key
+	past   *job.Finished
 	worker job.Worker
 	mark   job.Mark
 	// account pays; of a complete job it is known with its description.
@@ -29,12 +29,8 @@ type found struct {
 }
 
 func foundFinished(f *job.Finished) found {
-	return found{live: f.Live, end: f.End, ended: f.Ended, keyed: f.Keyed, key: f.Key}
-}
-
-// record is the history record of a complete job.
-func (f *found) record() *job.Finished {
-	return &job.Finished{End: f.end, Ended: f.ended, Live: f.live, Keyed: f.keyed, Key: f.key}
+	past := *f
+	return found{live: f.Live, end: f.End, ended: f.Ended, past: &past}
 }
 
 // states is the set of states the filter lets pass.

@@ -23,6 +23,10 @@ type Attempt struct {
 	// Data is an attempt's own document (pulling workers), if it came with its end;
 	// else Version has what there is.
 	Data []byte `cbor:"11,keyasint,omitempty"`
+	// Asked is what the job needed when it was granted, Time the bound on its wall time
+	// then; zero of what was recorded by earlier releases.
+	Asked Resources     `cbor:"12,keyasint,omitempty"`
+	Time  time.Duration `cbor:"13,keyasint,omitempty"`
 }
 
 // Outcome is how an attempt ended.
@@ -98,3 +102,13 @@ func (o *Output) Size() int { return len(o.Head) + len(o.Tail) }
 func (r *Result) Used() Resources {
 	return Resources{"mem": r.PeakMemory, "disk": r.PeakDisk}
 }
+
+// Usage is what an attempt used, as history records keep it for sorting and sums; zero
+// where nobody measured.
+type Usage struct {
+	Memory, Disk int64 // bytes, at the peak
+	CPU, Wall    time.Duration
+}
+
+// Usage is what the worker reported as used.
+func (r *Result) Usage() Usage { return Usage{r.PeakMemory, r.PeakDisk, r.CPUTime, r.WallTime} }

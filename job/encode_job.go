@@ -110,6 +110,8 @@ func (a *Attempt) pairs(p *pairs) {
 	a.Result.pairs(&in)
 	p.close(&in, false)
 	p.bytes(11, a.Data)
+	p.resources(12, a.Asked)
+	p.number(13, int64(a.Time))
 }
 
 func (r *Result) pairs(p *pairs) {

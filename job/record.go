@@ -201,6 +201,10 @@ type Finished struct {
 	Key   Key
 	// DepGroups are the dependency groups it is a complete member of.
 	DepGroups []DepGroupID
+	// Used is what the attempt that completed it used, Host where that was; of what
+	// earlier releases recorded both are empty.
+	Used Usage
+	Host string
 }
 
 // KeyRow is the key of a live job in a queue that is ordered by key.

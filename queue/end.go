@@ -229,10 +229,10 @@ func (s *State) apply(slot uint32, r *rec, t *try, e *End, v verdict) Ended {
 	if v.to == job.Ready && v.delay > 0 {
 		v.to = job.Delayed
 	}
-	s.record(r, t, e)
+	a := s.record(r, t, e)
 	switch {
 	case v.to == job.Complete:
-		s.complete(slot, r, v.cause)
+		s.complete(slot, r, v.cause, a)
 		return Ended{State: job.Complete}
 	case v.to == job.Delayed:
 		s.delay(slot, r, s.now.Add(v.delay))
@@ -248,14 +248,15 @@ func (s *State) apply(slot uint32, r *rec, t *try, e *End, v verdict) Ended {
 	return Ended{State: v.to, Due: t.due}
 }
 
-// record keeps the attempt that ended.
-func (s *State) record(r *rec, t *try, e *End) {
-	w := s.workers.rows[t.worker]
+// record keeps the attempt that ended; the answer is valid until the next one.
+func (s *State) record(r *rec, t *try, e *End) *job.Attempt {
+	w, sh := s.workers.rows[t.worker], s.shapes.rows[r.shape]
 	s.turn.attempts = append(s.turn.attempts, job.AttemptRow{Seq: r.seq, Attempt: job.Attempt{
 		ID: t.attempt(), Number: t.number, Version: t.given, Worker: w.Name, Host: w.Host,
 		Granted: t.granted.Std(), Started: t.started.Std(), Ended: s.endedAt(e).Std(),
-		Outcome: t.outcome, Result: e.Result, Data: e.Data,
+		Outcome: t.outcome, Result: e.Result, Data: e.Data, Asked: sh.Needs, Time: sh.Time,
 	}})
+	return &s.turn.attempts[len(s.turn.attempts)-1].Attempt
 }
 
 // late is a report of the last attempt after it ended. One that was lost may

@@ -68,8 +68,8 @@ func (s *State) Remembers(reach uint64) bool { return reach >= s.recent.floor }
 // out. known is false when the index knows.
 func (s *State) FinishedLately(d job.Digest) (end uint64, known bool) { return s.recent.find(d) }
 
-// complete ends a live job: it moves to history.
-func (s *State) complete(slot uint32, r *rec, c Cause) {
+// complete ends a live job by its attempt a: it moves to history.
+func (s *State) complete(slot uint32, r *rec, c Cause, a *job.Attempt) {
 	from := r.state
 	check(r.seq, from, job.Complete, c)
 	if from == job.Ready {
@@ -78,7 +78,7 @@ func (s *State) complete(slot uint32, r *rec, c Cause) {
 	s.count(r, -1)
 	r.state, r.since = job.Complete, s.now
 	s.event(r, from, job.Complete, c)
-	f := job.Finished{End: s.meta.NextEnd, Ended: s.now}
+	f := job.Finished{End: s.meta.NextEnd, Ended: s.now, Used: a.Result.Usage(), Host: a.Host}
 	s.meta.NextEnd++
 	s.storedLive(r, &f.Live)
 	s.completeKey(r, &f)
@@ -176,9 +176,9 @@ func (s *State) Conclude(seq job.Seq, to job.State, by job.WorkerID, res *job.Re
 	if to == job.Buried {
 		t.outcome, r.reason = job.OutcomeBuried, orElse(e.Result.Reason, job.ReasonWorker)
 	}
-	s.record(r, t, &e)
+	a := s.record(r, t, &e)
 	if to == job.Complete {
-		s.complete(slot, r, CauseConclude)
+		s.complete(slot, r, CauseConclude, a)
 		return nil
 	}
 	s.move(slot, r, to, CauseConclude)

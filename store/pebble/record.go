@@ -300,16 +300,35 @@ const (
 const (
 	withKey = 1 << iota
 	withDepGroups
+	withUsed
+	withHost
 )
 
+// frontOf is the set of what is in front of a record.
+func frontOf(f *job.Finished) (with uint64) {
+	if f.Keyed {
+		with |= withKey
+	}
+	if len(f.DepGroups) > 0 {
+		with |= withDepGroups
+	}
+	if f.Used != (job.Usage{}) {
+		with |= withUsed
+	}
+	if f.Host != "" {
+		with |= withHost
+	}
+	return with
+}
+
 func appendFinished(b []byte, f *job.Finished) []byte {
-	switch {
-	case len(f.DepGroups) > 0:
-		b = appendFront(append(b, formatFinishedWith), f)
-	case f.Keyed:
-		b = appendKey(append(b, formatFinishedKeyed), f.Key)
-	default:
+	switch with := frontOf(f); with {
+	case 0:
 		b = append(b, formatFinished)
+	case withKey:
+		b = appendText(append(b, formatFinishedKeyed), string(f.Key))
+	default:
+		b = appendFront(append(b, formatFinishedWith), f, with)
 	}
 	b = binary.AppendUvarint(b, uint64(f.Seq))
 	b = binary.LittleEndian.AppendUint64(b, uint64(f.Ended))
@@ -319,7 +338,7 @@ func appendFinished(b []byte, f *job.Finished) []byte {
 func decodeFinished(b []byte, end uint64, f *job.Finished) error {
 	r := reader{b: b}
 	format := r.byte()
-	f.Keyed, f.Key, f.DepGroups = false, "", nil
+	f.Keyed, f.Key, f.DepGroups, f.Used, f.Host = false, "", nil, job.Usage{}, ""
 	switch format {
 	case formatFinished:
 	case formatFinishedKeyed:
@@ -338,27 +357,33 @@ func decodeFinished(b []byte, end uint64, f *job.Finished) error {
 	return decodeLive(r.b, seq, &f.Live)
 }
 
-func appendKey(b []byte, key job.Key) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(key))), key...)
+func appendText(b []byte, text string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-func (r *reader) key(f *job.Finished) {
-	f.Keyed, f.Key = true, job.Key(r.take(int(min(r.uvarint(), uint64(len(r.b))+1))))
-}
+func (r *reader) text() string { return string(r.take(int(min(r.uvarint(), uint64(len(r.b))+1)))) }
+
+func (r *reader) key(f *job.Finished) { f.Keyed, f.Key = true, job.Key(r.text()) }
 
 // appendFront appends the set of what is in front of a history record, and that.
-func appendFront(b []byte, f *job.Finished) []byte {
-	with := uint64(withDepGroups)
-	if f.Keyed {
-		with |= withKey
-	}
+func appendFront(b []byte, f *job.Finished, with uint64) []byte {
 	b = binary.AppendUvarint(b, with)
-	if f.Keyed {
-		b = appendKey(b, f.Key)
+	if with&withKey != 0 {
+		b = appendText(b, string(f.Key))
 	}
-	b = binary.AppendUvarint(b, uint64(len(f.DepGroups)))
-	for _, g := range f.DepGroups {
-		b = binary.AppendUvarint(b, uint64(g))
+	if with&withDepGroups != 0 {
+		b = binary.AppendUvarint(b, uint64(len(f.DepGroups)))
+		for _, g := range f.DepGroups {
+			b = binary.AppendUvarint(b, uint64(g))
+		}
+	}
+	if with&withUsed != 0 {
+		for _, n := range [...]int64{f.Used.Memory, f.Used.Disk, int64(f.Used.CPU), int64(f.Used.Wall)} {
+			b = binary.AppendUvarint(b, zigzag(n))
+		}
+	}
+	if with&withHost != 0 {
+		b = appendText(b, f.Host)
 	}
 	return b
 }
@@ -373,7 +398,13 @@ func (r *reader) front(f *job.Finished) {
 			f.DepGroups = append(f.DepGroups, job.DepGroupID(r.uvarint()))
 		}
 	}
-	r.bad = r.bad || with&^(withKey|withDepGroups) != 0
+	if with&withUsed != 0 {
+		f.Used = job.Usage{Memory: r.varint(), Disk: r.varint(), CPU: time.Duration(r.varint()), Wall: time.Duration(r.varint())}
+	}
+	if with&withHost != 0 {
+		f.Host = r.text()
+	}
+	r.bad = r.bad || with&^(withKey|withDepGroups|withUsed|withHost) != 0
 }
 
 // A description or other content is stored as it is, or its digest stands for

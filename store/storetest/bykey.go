@@ -194,6 +194,7 @@ func testAmended(t *testing.T, f Factory) {
 	index(t, f, s)
 	first.Priority, second.Priority = 2.5, -1
 	first.DepGroups, second.DepGroups = []job.DepGroupID{3, 300}, []job.DepGroupID{1 << 31}
+	first.Used, first.Host, second.Used = job.Usage{Memory: 1 << 40, Disk: 7, CPU: 1, Wall: 1 << 50}, "host", job.Usage{Wall: -1}
 	commit(t, ns, &job.Changes{Amended: []job.Finished{second, first}})
 	index(t, f, s)
 	_, ns = reopen(t, f, s, ns)
