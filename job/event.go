@@ -46,6 +46,8 @@ const (
 	EventPoolDeleted        = "pool_deleted"
 	EventQueueSet           = "queue_set"
 	EventQueueDeleted       = "queue_deleted"
+	EventLimitSet           = "limit_set"
+	EventLimitRemoved       = "limit_removed"
 	EventPaused             = "paused"
 	EventDraining           = "draining"
 	EventResumed            = "resumed"
@@ -93,6 +95,9 @@ var (
 var ofQueue = []string{"definition", "runtime", "priority", "weight", "paused", "max_running", "max_per_request", "max_attempts", "continuous",
 	"interval", "order", "then", "lease", "retries", "losses", "backoff", "account", "on_lost", "min_memory", "keep_finished", "keep_finished_for", "labels", "prefer"}
 
+// ofLimit are the settings of a limit.
+var ofLimit = []string{"amount", "windows"}
+
 // eventKinds is the closed table of kinds; it only grows.
 var eventKinds = []EventKind{
 	{EventAccountAdded, true, "account added", ofAccount},
@@ -106,6 +111,8 @@ var eventKinds = []EventKind{
 	{EventPoolDeleted, true, "pool deleted", ofPool},
 	{EventQueueSet, true, "queue made or changed", append([]string{"queue", "new"}, ofQueue...)},
 	{EventQueueDeleted, true, "queue deleted", []string{"queue", "jobs"}},
+	{EventLimitSet, true, "limit made or changed", append([]string{"limit", "new"}, ofLimit...)},
+	{EventLimitRemoved, true, "limit lifted", append([]string{"limit"}, ofLimit...)},
 	{EventPaused, true, "namespace paused", nil},
 	{EventDraining, true, "namespace drained", nil},
 	{EventResumed, true, "namespace resumed", nil},

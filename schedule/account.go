@@ -262,7 +262,7 @@ func (s *Scheduler) share(fair bool) {
 	s.passes++ // what runs is no victim of a pass under way
 	for _, sh := range s.shapes {
 		waiting := sh.waiting
-		s.post(sh, sh.lane.queue, sh.lane.command)
+		s.post(sh, sh.lane.queue, sh.lane.limits, sh.lane.command)
 		if sh.items.len() > 0 {
 			s.enlist(sh)
 			sh.waiting = waiting

@@ -22,15 +22,15 @@ func (h *hold) unclaim() {
 }
 
 // settleClaims places the jobs whose victims have ended, or lets them go back to
-// where they were when their worker takes nothing any more, or their queue gives
-// nothing out.
+// where they were when their worker takes nothing any more, or their queue or limits
+// give nothing out.
 func (s *Scheduler) settleClaims() {
 	for _, h := range s.ripe {
 		if s.held[h.seq] != h || !h.ripe {
 			continue
 		}
 		h.ripe = false
-		if h.worker.takes() && !h.queue.Paused {
+		if h.worker.takes() && !h.queue.Paused && h.limits.inHours(s.now) {
 			h.given = true
 			s.placed = append(s.placed, Placement{Seq: h.seq, Shape: h.of.id, Worker: h.worker.id, Level: h.level})
 			h.ends = h.demand.ends(s.now)

@@ -19,6 +19,8 @@ const (
 	// CausePaused and CauseMaxRunning: its queue gets nothing at present.
 	CausePaused
 	CauseMaxRunning
+	// CauseLimit: a named limit that it carries leaves it no room.
+	CauseLimit
 	// CausePull: a data job waits for a worker that asks for it.
 	CausePull
 	// CauseNoAgent: there is no open agent at all.
@@ -33,8 +35,8 @@ const (
 	CauseNoQuota
 	// CauseFanout: its account may not run more that want the same labels.
 	CauseFanout
-	// CauseLimit: the agents with room have as many jobs of its account as they may.
-	CauseLimit
+	// CauseLabelLimit: the agents with room have as many jobs of its account as they may.
+	CauseLabelLimit
 	// CausePreempting: a job is being stopped to make room for it.
 	CausePreempting
 	// CauseReserved: the room there is is kept for a job ahead of it.
@@ -48,7 +50,7 @@ const (
 )
 
 var causeWords = [...]string{
-	"unknown", "paused", "max_running", "pull", "no_agent", "label", "too_large", "time", "no_quota", "fanout", "limit", "preempting", "reserved", "strict", "busy", "next",
+	"unknown", "paused", "max_running", "limit", "pull", "no_agent", "label", "too_large", "time", "no_quota", "fanout", "label_limit", "preempting", "reserved", "strict", "busy", "next",
 }
 
 // String is the cause's word.
@@ -59,6 +61,12 @@ type Explanation struct {
 	Cause Cause
 	// Running and MaxRunning of the queue, for CauseMaxRunning.
 	Running, MaxRunning int64
+	// Limit is the one in its way, for CauseLimit, of which it wants Weight units; it
+	// opens at Opens, if time alone does that. Never: as it is, it will not fit.
+	Limit  LimitState
+	Weight int64
+	Opens  job.Time
+	Never  bool
 	// Label that no agent has, for CauseLabel; empty: none has all together.
 	Label string
 	// Shortage, for CauseTooLarge.
@@ -98,6 +106,7 @@ func (s *Scheduler) Explain(id job.ShapeID, it Item, now job.Time) Explanation {
 		return Explanation{}
 	}
 	s.Advance(now)
+	s.tick()
 	e := Explanation{Agents: sh.class.free.n}
 	s.explainAccount(sh, &e)
 	e.Ahead, e.AtLeast = s.countAhead(sh, &it)
@@ -123,6 +132,8 @@ func (s *Scheduler) explainQueue(sh *shape, e *Explanation) {
 		e.Cause = CausePaused
 	case !q.open():
 		e.Cause, e.Running, e.MaxRunning = CauseMaxRunning, q.running, q.MaxRunning
+	case !sh.lane.limits.open():
+		s.explainLimit(sh.lane.limits, e)
 	case sh.lane.account.barred():
 		e.Cause = CauseNoQuota
 	case !s.mayRun(sh):
@@ -160,7 +171,7 @@ func (s *Scheduler) explainRoom(sh *shape) Cause {
 		return CauseNext
 	}
 	if firstFit(&c.free, start, &need, d, fit{}) != nil {
-		return CauseLimit
+		return CauseLabelLimit
 	}
 	need[colStart] = never
 	if firstFit(&c.free, start, &need, d, fit{}) != nil {
@@ -228,7 +239,7 @@ func (e Explanation) barred() bool {
 // String is a sentence.
 func (e Explanation) String() string {
 	s := e.reason()
-	if e.Ahead > 0 && e.Cause > CauseMaxRunning {
+	if e.Ahead > 0 && e.Cause > CauseMaxRunning && !e.Never {
 		least := ""
 		if e.AtLeast {
 			least = "at least "
@@ -257,6 +268,8 @@ func (e Explanation) reason() string {
 		return "its queue is paused"
 	case CauseMaxRunning:
 		return fmt.Sprintf("its queue has %s running and may have %d", job.Plural(e.Running, "job"), e.MaxRunning)
+	case CauseLimit:
+		return e.limitReason()
 	case CausePull:
 		return "it waits for a worker to ask for it"
 	case CauseNoAgent:
@@ -284,7 +297,7 @@ func (e Explanation) reason() string {
 			s += ", and does not run jobs for free"
 		}
 		return s
-	case CauseLimit:
+	case CauseLabelLimit:
 		return fmt.Sprintf("account %q runs as many jobs as it may on agents with the labels of those with room", e.Account)
 	case CausePreempting:
 		return "a job is being stopped to make room for it"

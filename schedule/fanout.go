@@ -122,7 +122,7 @@ func (s *Scheduler) untally(h *hold) {
 	if f := h.fanout; f != nil {
 		h.fanout = nil
 		if f.running--; f.running == f.account.MaxFanout-1 {
-			s.reopen(f)
+			s.reannounce(f)
 		}
 		f.discard()
 	}
@@ -146,8 +146,8 @@ func (s *Scheduler) uncountLabels(h *hold) {
 	}
 }
 
-// reopen makes the shapes of the group be tried again.
-func (s *Scheduler) reopen(f *fanout) {
+// reannounce makes the shapes of the group be tried again.
+func (s *Scheduler) reannounce(f *fanout) {
 	for sh := range f.shapes {
 		if sh.items.len() > 0 {
 			s.announce(sh)

@@ -17,6 +17,8 @@ type hold struct {
 	ends       job.Time
 	prefetched bool
 	fixed      bool // never a victim
+	limits     *limitSet
+	untold     bool // it was granted, and not heard of since
 
 	// What it costs, see Charge: cost is what it was at paid. A charged run is in
 	// its account's runs of that level, at run; payer is the name its shape gave.
@@ -96,7 +98,7 @@ func (h *hold) is(o *Held) bool {
 func (s *Scheduler) update(o *hold, h *Held) {
 	o.ends = o.demand.ends(h.Since)
 	o.unclaim()
-	o.ripe, o.given = false, false
+	o.ripe, o.given, o.untold = false, false, false
 	w := o.worker
 	if w == nil {
 		return
@@ -124,10 +126,11 @@ func (s *Scheduler) hold(sh *shape, w *worker, h *Held) *hold {
 	o := &hold{
 		seq: h.Seq, of: sh, queue: sh.lane.queue, demand: sh.demand, worker: w,
 		ends: sh.demand.ends(h.Since), prefetched: h.Prefetched, fixed: sh.fixed,
-		payer: payer, account: account,
+		payer: payer, account: account, limits: sh.lane.limits,
 	}
 	s.held[h.Seq] = o
 	s.count(o.queue, 1)
+	s.countLimits(o.limits, 1)
 	o.tally()
 	if w == nil {
 		return o
@@ -162,6 +165,10 @@ func (s *Scheduler) Release(seq job.Seq) bool {
 	s.discardAccount(o.account)
 	s.count(o.queue, -1)
 	s.discard(o.queue)
+	if o.untold {
+		s.unuseRates(o.limits)
+	}
+	s.countLimits(o.limits, -1)
 	w := o.worker
 	if w == nil {
 		return true

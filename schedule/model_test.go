@@ -23,6 +23,7 @@ type model struct {
 	held    map[job.Seq]modelHold
 	waiting map[job.ShapeID]job.Time
 	kept    []*modelReservation
+	limits  map[string]*modelLimit
 }
 
 type modelJob struct {
@@ -32,9 +33,11 @@ type modelJob struct {
 
 type modelHold struct {
 	Held
-	queue job.QueueID
-	needs job.Resources
-	time  time.Duration
+	queue  job.QueueID
+	needs  job.Resources
+	time   time.Duration
+	limits []job.LimitUse
+	told   bool // the scheduler heard of it since
 }
 
 func (h modelHold) ends() job.Time {
@@ -60,6 +63,7 @@ func newModel(cfg Config) *model {
 		workers: map[job.WorkerID]Worker{},
 		held:    map[job.Seq]modelHold{},
 		waiting: map[job.ShapeID]job.Time{},
+		limits:  map[string]*modelLimit{},
 	}
 }
 
@@ -207,7 +211,7 @@ func (m *model) choose(order []modelJob, j modelJob) (best job.WorkerID, prefetc
 	for _, id := range m.agents() {
 		w := m.workers[id]
 		if sh.Labels.SubsetOf(w.Labels) && fits(sh.Needs, w.Capacity) && m.inTime(sh, w) && m.reservationOn(id) == nil &&
-			w.Prefetch > m.backlog(id) && (best == 0 || m.backlog(id) < m.backlog(best)) {
+			!m.timed(sh) && w.Prefetch > m.backlog(id) && (best == 0 || m.backlog(id) < m.backlog(best)) {
 			best = id
 		}
 	}
@@ -223,8 +227,9 @@ func (m *model) grant(j modelJob, worker job.WorkerID, prefetched bool) Placemen
 	sh := m.shapes[j.shape]
 	m.held[j.Seq] = modelHold{
 		Held:  Held{Seq: j.Seq, Shape: j.shape, Worker: worker, Since: m.now, Prefetched: prefetched},
-		queue: sh.Queue, needs: sh.Needs, time: sh.Time,
+		queue: sh.Queue, needs: sh.Needs, time: sh.Time, limits: sh.Limits,
 	}
+	m.use(sh.Limits)
 	delete(m.ready, j.Seq)
 	delete(m.waiting, j.shape)
 	m.cancel(j.shape)
@@ -272,7 +277,7 @@ func (m *model) placeFirst() (Placement, bool) {
 	tried := map[job.ShapeID]bool{}
 	for _, j := range order {
 		sh := m.shapes[j.shape]
-		if !sh.Command || tried[j.shape] || !m.open(sh.Queue) {
+		if !sh.Command || tried[j.shape] || !m.may(sh) {
 			continue
 		}
 		tried[j.shape] = true
@@ -334,7 +339,7 @@ func (m *model) plan() {
 	order := m.sorted()
 	for _, r := range slices.Clone(m.kept) {
 		sh := m.shapes[r.shape]
-		if m.head(order, r.shape) < 0 || !m.open(sh.Queue) || !m.feasible(sh) {
+		if m.head(order, r.shape) < 0 || !m.may(sh) || !m.feasible(sh) {
 			m.cancel(r.shape)
 		}
 	}
@@ -357,7 +362,7 @@ func (m *model) due(order []modelJob) job.ShapeID {
 	var heads []job.ShapeID
 	for _, j := range order {
 		sh := m.shapes[j.shape]
-		if sh.Command && m.open(sh.Queue) && m.feasible(sh) && !slices.Contains(heads, j.shape) && len(heads) < m.cfg.MaxReservations {
+		if sh.Command && m.may(sh) && m.feasible(sh) && !slices.Contains(heads, j.shape) && len(heads) < m.cfg.MaxReservations {
 			heads = append(heads, j.shape)
 		}
 	}
@@ -425,7 +430,7 @@ func (m *model) pullOne(p Pull, room job.Resources) (Placement, bool) {
 	limited := known && (w.Agent || w.Capacity != nil)
 	for _, j := range order {
 		sh := m.shapes[j.shape]
-		if !p.passes(sh, j) || !m.open(sh.Queue) || !sh.Labels.SubsetOf(w.Labels) {
+		if !p.passes(sh, j) || !m.may(sh) || !sh.Labels.SubsetOf(w.Labels) {
 			continue
 		}
 		if (room == nil || fits(sh.Needs, room)) &&

@@ -30,17 +30,16 @@ func (o *offer) last() bool { return o.shape.lane == o.lane }
 
 // post gives a shape its standing: in the lane of what it wants or, while there is
 // no agent for that, in one with others like that. It takes it out of where it was.
-func (s *Scheduler) post(sh *shape, q *queue, command bool) {
+func (s *Scheduler) post(sh *shape, q *queue, limits *limitSet, command bool) {
 	s.delist(sh)
 	s.cancelReservation(sh)
 	was, of := sh.offers, sh.class
 	s.unstrand(sh)
-	k := laneKey{queue: q, account: s.accountOf(sh.account), command: command, class: s.classOf(sh.labels)}
+	k := laneKey{queue: q, account: s.accountOf(sh.account), limits: limits, command: command, class: s.classOf(sh.labels)}
 	k.account.spread(sh)
 	if sh.lane != nil {
-		sh.lane.account.ready -= int64(sh.items.len())
+		sh.lane.countReady(-sh.items.len())
 	}
-	k.account.ready += int64(sh.items.len())
 	sh.class = k.class
 	sh.class.shapes++
 	if command && !sh.class.staffed() && sh.class != s.anyone {
@@ -53,6 +52,7 @@ func (s *Scheduler) post(sh *shape, q *queue, command bool) {
 	}
 	k.grade = s.gradeOf(sweep, len(sh.class.labels))
 	sh.lane = s.laneOf(k)
+	sh.lane.countReady(sh.items.len())
 	sh.offers = []*offer{{shape: sh, lane: sh.lane}}
 	if of != nil {
 		s.unpost(was, of)
@@ -91,7 +91,7 @@ func (s *Scheduler) arrive() bool {
 				return false
 			}
 			sh := c.stranded[len(c.stranded)-1]
-			s.post(sh, sh.lane.queue, true)
+			s.post(sh, sh.lane.queue, sh.lane.limits, true)
 			if sh.items.len() > 0 {
 				s.enlist(sh)
 				s.announce(sh)

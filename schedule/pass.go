@@ -34,6 +34,7 @@ func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) 
 // begin starts a call of Pass or Pull.
 func (s *Scheduler) begin(now job.Time) {
 	s.Advance(now)
+	s.tick()
 	s.placed, s.preempted, s.moves = s.placed[:0], s.preempted[:0], s.moves[:0]
 	s.assess()
 	s.dropGroups()
@@ -161,7 +162,7 @@ func (s *Scheduler) serve(o *offer, a *agenda) {
 		if sh.items.len() == 0 {
 			return
 		}
-		if !sh.lane.queue.open() || !s.place(o) {
+		if !sh.lane.open() || !s.place(o) {
 			s.refile(o)
 			return
 		}
@@ -188,6 +189,8 @@ func (s *Scheduler) grant(sh *shape, it Item, w *worker, id job.WorkerID, prefet
 	level := s.levelOf(sh)
 	s.placed = append(s.placed, Placement{Seq: it.Seq, Shape: sh.id, Worker: id, Prefetched: prefetched, Level: level})
 	h := s.hold(sh, w, &Held{Seq: it.Seq, Shape: sh.id, Worker: id, Since: s.now, Prefetched: prefetched})
+	h.untold = true
+	s.useRates(h.limits)
 	s.pay(h, level, Balance{})
 	s.served(sh)
 	sh.waiting = 0
@@ -227,8 +230,8 @@ func (s *Scheduler) choose(o *offer) (w *worker, prefetched bool) {
 	switch {
 	case w == nil && full == nil:
 		c.refuse(d)
-	case w == nil || !o.last():
-		return nil, false
+	case w == nil || !o.last() || o.lane.limits.timed():
+		return nil, false // a rate or window is for when it starts, and it would later
 	case len(o.shape.offers) > 1:
 		if better := firstFit(&o.shape.offers[0].lane.class.spare, rank{}, &need, d, beyond); better != nil {
 			w = better
@@ -280,7 +283,7 @@ func firstFit(x *index[*worker], from rank, need *vec, d *demand, f fit) *worker
 func (s *Scheduler) roomOf(l *lane, _ rank) (vec, bool) {
 	c := s.anyone
 	if l != nil {
-		if c = l.class; !l.queue.open() {
+		if c = l.class; !l.open() {
 			return vec{}, false
 		}
 	}

@@ -194,7 +194,7 @@ func (s *Scheduler) preemptor(hu *hunt, v *hold, cost Balance) *offer {
 // firstOf is the first offer of the account, of those wanted, that fits on the
 // worker with that much room.
 func (s *Scheduler) firstOf(a *account, w *worker, room vec, wanted func(*offer) bool) *offer {
-	bound := func(l *lane, _ rank) (vec, bool) { return room.at(s.now), l == nil || l.queue.open() }
+	bound := func(l *lane, _ rank) (vec, bool) { return room.at(s.now), l == nil || l.open() }
 	var bids []bid
 	for _, p := range a.parties {
 		walk := walker{order: &p.commands, bound: bound, wanted: wanted, suits: func(l *lane) bool { return w.in(l.class) }}
@@ -229,6 +229,7 @@ func (s *Scheduler) preempt(v *hold, o *offer, level Level) {
 		Worker: w.id, Victim: v.seq, Seq: it.Seq, Shape: sh.id, Level: level, Cost: cost, Was: was,
 	})
 	h := s.hold(sh, w, &Held{Seq: it.Seq, Shape: sh.id, Worker: w.id, Since: s.now})
+	s.useRates(h.limits)
 	s.pay(h, level, cost)
 	h.claim(v, it, cost)
 	s.served(sh)

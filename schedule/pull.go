@@ -81,7 +81,7 @@ func setOf[T comparable](list []T) map[T]bool {
 
 // wantsLane reports whether the worker may get jobs of the lane.
 func (p *pull) wantsLane(l *lane) bool {
-	if l.command && !p.Command || !l.command && !p.Data || !l.queue.open() || p.queues != nil && !p.queues[l.queue.id] {
+	if l.command && !p.Command || !l.command && !p.Data || !l.open() || p.queues != nil && !p.queues[l.queue.id] {
 		return false
 	}
 	return p.has(l.class) && !l.account.barred()

@@ -495,7 +495,7 @@ func TestExplainQuota(t *testing.T) {
 	if e := why("p"); e.Cause != CauseNoQuota || e.Account != "poor" || e.Level != Free {
 		t.Errorf("no quota: %+v", e)
 	}
-	if e := why("m2"); e.Cause != CauseLimit || e.Level != 1 || e.Balance != (Balance{0, 5}) {
+	if e := why("m2"); e.Cause != CauseLabelLimit || e.Level != 1 || e.Balance != (Balance{0, 5}) {
 		t.Errorf("at the limit: %+v", e)
 	}
 	f.request("x1", "wide", "", "")

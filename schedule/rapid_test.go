@@ -52,6 +52,7 @@ func TestAgainstModel(t *testing.T) {
 			"push more":   w.push,
 			"remove":      w.remove,
 			"queue":       w.setQueue,
+			"limit":       w.setLimit,
 			"worker":      w.setWorker,
 			"drop worker": w.dropWorker,
 			"release":     w.release,
@@ -107,6 +108,7 @@ func TestInterrupted(t *testing.T) {
 			"push more":   w.push,
 			"remove":      w.remove,
 			"queue":       w.setQueue,
+			"limit":       w.setLimit,
 			"worker":      w.setWorker,
 			"drop worker": w.dropWorker,
 			"release":     w.release,
@@ -141,7 +143,7 @@ func (w *twin) passStep(t *rapid.T) (more bool) {
 		if p.Prefetched {
 			free = wk.Capacity
 		}
-		if !ready || j.shape != p.Shape || !sh.Command || !w.m.open(sh.Queue) || !takes(wk) || !sh.Labels.SubsetOf(wk.Labels) ||
+		if !ready || j.shape != p.Shape || !sh.Command || !w.m.may(sh) || !takes(wk) || p.Prefetched && w.m.timed(sh) || !sh.Labels.SubsetOf(wk.Labels) ||
 			!fits(sh.Needs, free) || !w.m.inTime(sh, wk) || p.Prefetched && w.m.backlog(p.Worker) >= wk.Prefetch {
 			t.Fatalf("wrong: %+v of %+v on %+v with %v free", p, sh, wk, free)
 		}
@@ -198,7 +200,8 @@ func (w *twin) define(t *rapid.T) {
 	sh := job.Shape{
 		Queue: job.QueueID(rapid.IntRange(1, 3).Draw(t, "queue")), Kind: job.KindID(rapid.IntRange(1, 3).Draw(t, "kind")),
 		Needs: drawResources(t, 6), Labels: drawLabels(t), Command: rapid.IntRange(0, 4).Draw(t, "command") > 0,
-		Time: time.Duration(rapid.SampledFrom([]int{0, 0, 5, 15, 40}).Draw(t, "time")) * time.Second,
+		Time:   time.Duration(rapid.SampledFrom([]int{0, 0, 5, 15, 40}).Draw(t, "time")) * time.Second,
+		Limits: drawLimits(t),
 	}
 	if was, again := w.m.shapes[id]; again && (was.Queue == keyedQueue) != (sh.Queue == keyedQueue) {
 		sh.Queue = was.Queue
@@ -316,6 +319,9 @@ func (w *twin) release(t *rapid.T) {
 		t.Fatalf("job %d was not held once", seq)
 	}
 	delete(w.m.held, seq)
+	if !h.told {
+		w.m.unuse(h.limits)
+	}
 	if _, ok := w.m.shapes[h.Shape]; ok && rapid.IntRange(0, 3).Draw(t, "again") == 0 {
 		it := Item{Seq: seq, Place: uint64(seq), Group: 1}
 		w.s.Push(h.Shape, it)
@@ -333,14 +339,14 @@ func (w *twin) start(t *rapid.T) {
 			Prefetched: rapid.IntRange(0, 3).Draw(t, "prefetched") == 0,
 		}
 		w.s.Hold(h)
-		w.m.held[h.Seq] = modelHold{h, sh.Queue, sh.Needs, sh.Time}
+		w.m.held[h.Seq] = modelHold{h, sh.Queue, sh.Needs, sh.Time, sh.Limits, true}
 		return
 	}
 	seq, h := pick(t, w.m.held)
 	if _, ok := w.m.shapes[h.Shape]; !ok {
 		t.Skip("shape is gone")
 	}
-	h.Prefetched, h.Since = false, w.m.now
+	h.Prefetched, h.Since, h.told = false, w.m.now, true
 	w.s.Hold(h.Held)
 	w.m.held[seq] = h
 }
@@ -430,6 +436,7 @@ func (w *twin) check(t *rapid.T) {
 	for id, wk := range w.s.workers {
 		w.checkWorker(t, id, wk)
 	}
+	w.checkLimits(t)
 	w.checkIndexes(t)
 }
 
@@ -455,7 +462,7 @@ func (w *twin) checkIndexes(t *rapid.T) {
 		if l.order != nil && (l.file(l.shapes.head()).less(l.key) || !l.need.covers(ptr(l.shapes.exact()))) {
 			t.Fatalf("a lane of queue %d is filed too late or too narrow", l.queue.id)
 		}
-		if (l.order != nil) != (l.shapes.n > 0 && l.queue.open()) || l.order != nil && l.order != w.s.orderOf(l) {
+		if (l.order != nil) != (l.shapes.n > 0 && l.open()) || l.order != nil && l.order != w.s.orderOf(l) {
 			t.Fatalf("a lane of queue %d with %d shapes is in order %p", l.queue.id, l.shapes.n, l.order)
 		}
 	}

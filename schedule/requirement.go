@@ -16,7 +16,8 @@ type Requirement struct {
 	Min    job.Resources
 	// Time is how long one of them may run; zero means without bound.
 	Time time.Duration
-	// Jobs is how many could run at once as far as the queue allows.
+	// Jobs is how many could run at once as far as the queue and its limits allow,
+	// less what those before it in the list take of the limits.
 	Jobs int64
 }
 
@@ -24,6 +25,7 @@ type Requirement struct {
 // for at most max shapes.
 func (s *Scheduler) Requirements(max int) []Requirement {
 	var list []Requirement
+	taken := map[*limit]int64{}
 	for _, p := range s.partiesInTurn() {
 		for o := range s.inOrder(p, true) {
 			if len(list) >= max {
@@ -33,6 +35,9 @@ func (s *Scheduler) Requirements(max int) []Requirement {
 			n := int64(sh.items.len())
 			if q := sh.lane.queue; q.MaxRunning > 0 {
 				n = min(n, q.MaxRunning-q.running)
+			}
+			if n = sh.lane.limits.takeFrom(taken, n); n == 0 {
+				continue
 			}
 			list = append(list, Requirement{
 				Shape: sh.id, Queue: sh.lane.queue.id, Labels: sh.labels.Sorted(),
@@ -44,7 +49,7 @@ func (s *Scheduler) Requirements(max int) []Requirement {
 }
 
 // openLanes is a bound that lets everything pass of queues that are open.
-func openLanes(l *lane, _ rank) (vec, bool) { return anything, l == nil || l.queue.open() }
+func openLanes(l *lane, _ rank) (vec, bool) { return anything, l == nil || l.open() }
 
 // partiesInTurn are the parties whose jobs may run, in the order in which their
 // accounts would be served.

@@ -127,7 +127,7 @@ func (s *Scheduler) plan() (done bool) {
 // review ends reservations whose head cannot use them at present.
 func (s *Scheduler) review() {
 	for i := len(s.reservations) - 1; i >= 0; i-- {
-		if sh := s.reservations[i].shape; !sh.lane.queue.open() || !sh.suits() {
+		if sh := s.reservations[i].shape; !sh.lane.open() || !sh.suits() {
 			s.cancelReservation(sh)
 		}
 	}
@@ -172,9 +172,14 @@ func (s *Scheduler) wait(since job.Time) bool {
 // Where accounts share, quota changes with time: then it is also when an account
 // that has anything waiting or running comes to another level, or may try again to
 // preempt, but not before Recheck.
+//
+// With limits that time opens, it is when one of these does for jobs that wait.
 func (s *Scheduler) NextWake(now job.Time) (job.Time, bool) {
 	wake := s.nextWake
 	if t := max(s.nextAssess, s.now.Add(s.cfg.Recheck)); s.fair && s.nextAssess != forever && (wake == 0 || t < wake) {
+		wake = t
+	}
+	if t, ok := s.NextOpening(); ok && (wake == 0 || t < wake) {
 		wake = t
 	}
 	return max(wake, now), wake != 0

@@ -107,6 +107,14 @@ type Scheduler struct {
 	freeSlots []int
 	groups    *groupIndex
 
+	// Named limits, those to be stored, and those that time changes. opened is
+	// whether any lane was opened since Opened.
+	limits        map[string]*limit
+	limitSets     map[string]*limitSet
+	limitsChanged []*limit
+	timed         dueLimits
+	opened        bool
+
 	// The pass under way: its number, the level that is being served, and the
 	// search for victims there. front is whether one is, in strict mode.
 	underway bool

@@ -65,7 +65,7 @@ func (s *Scheduler) DefineShape(id job.ShapeID, def *job.Shape) {
 	s.delist(sh)
 	sh.labels, sh.prefer, sh.account = def.Labels, def.Prefer, def.Account
 	sh.fixed = def.NotPreemptible
-	s.post(sh, s.queueOf(def.Queue), def.Command)
+	s.post(sh, s.queueOf(def.Queue), s.limitsOf(def.Limits), def.Command)
 	sh.kind, sh.wait, sh.version, sh.checked = def.Kind, def.Wait, 0, 0
 	sh.demand = newDemand(def.Needs, def.Time)
 	sh.items.orderBy(s.keyOf(sh.lane.queue))
@@ -85,7 +85,7 @@ func (s *Scheduler) DropShape(id job.ShapeID) {
 	s.delist(sh)
 	s.cancelReservation(sh)
 	s.ready -= int64(sh.items.len())
-	sh.lane.account.ready -= int64(sh.items.len())
+	sh.lane.countReady(-sh.items.len())
 	if s.groups != nil {
 		s.groups.forget(sh)
 	}
@@ -120,7 +120,7 @@ func (s *Scheduler) Push(id job.ShapeID, it Item) {
 		return
 	}
 	s.ready++
-	sh.lane.account.ready++
+	sh.lane.countReady(1)
 	if s.groups != nil {
 		s.groups.push(sh, it)
 	}
@@ -143,7 +143,7 @@ func (s *Scheduler) advanced(sh *shape) {
 			s.refile(o)
 			s.front = false
 		}
-		if !o.lane.command || !o.lane.queue.open() {
+		if !o.lane.command || !o.lane.open() {
 			continue
 		}
 		if p := o.lane.party; o.queued && o.rank().less(o.at) || !o.queued && p.busy() {
@@ -181,7 +181,7 @@ func (s *Scheduler) settle(sh *shape) {
 // shape's key.
 func (s *Scheduler) taken(sh *shape, it *Item) {
 	s.ready--
-	sh.lane.account.ready--
+	sh.lane.countReady(-1)
 	if s.groups != nil {
 		s.groups.remove(sh, it)
 	}
@@ -238,7 +238,7 @@ func (s *Scheduler) announce(sh *shape) {
 		s.unchecked = append(s.unchecked, sh)
 	}
 	for _, o := range sh.offers {
-		if o.lane.queue.open() && o.lane.class.staffed() {
+		if o.lane.open() && o.lane.class.staffed() {
 			o.lane.party.enqueue(s, o)
 		}
 	}

@@ -224,7 +224,7 @@ func (s *Scheduler) walkLane(l *lane) *walker {
 // walkWorker is a walk over the commands of a party that may fit on one agent.
 func (s *Scheduler) walkWorker(p *party, w *worker) *walker {
 	bound := func(l *lane, from rank) (vec, bool) {
-		if l != nil && !l.queue.open() {
+		if l != nil && !l.open() {
 			return vec{}, false
 		}
 		reach := w.reach()
@@ -261,7 +261,7 @@ func (s *Scheduler) reachOfAll(p *party) func(l *lane, from rank) (vec, bool) {
 	return func(l *lane, from rank) (vec, bool) {
 		c := s.anyone
 		if l != nil {
-			if c = l.class; !l.queue.open() {
+			if c = l.class; !l.open() {
 				return vec{}, false
 			}
 		}

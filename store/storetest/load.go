@@ -81,7 +81,7 @@ func everything() *job.Changes {
 		Accounts: []job.AccountRow{{Account: job.Account{Name: "a", Description: "d", Rate: job.Quota{1, 0.5}, Window: time.Hour, MaxFanout: 3,
 			LabelLimits: map[string]int{"gpu": 2}, NoFree: true}, Balance: job.Quota{-1, 0, 2.25}, At: job.TimeOf(day)}, {Account: job.Account{Name: "b"}}},
 		Charges:   []job.ChargeRow{{Seq: 2, Level: 3, Cost: job.Quota{0, 0, 0, 1.5}, At: job.TimeOf(day), Share: 0.25, Victim: 1, Worker: 9}, {Seq: 1 << 33, Share: 1}},
-		Limits:    []job.LimitRow{{Limit: job.Limit{Name: "l", Max: 3, PeriodSeconds: 60}, Left: 1.5, At: job.TimeOf(day)}, {Limit: job.Limit{Name: "m"}}},
+		Limits:    []job.LimitRow{{Limit: job.Limit{Name: "l", Max: 3, Period: time.Minute, Windows: []job.Window{{From: time.Hour, To: 2 * time.Hour, Days: 2, Zone: "Europe/London"}, {Until: job.TimeOf(day)}}}, Started: []job.LimitStart{{At: job.TimeOf(day), Units: 2}}}, {Limit: job.Limit{Name: "m"}}},
 		Learned:   []job.LearnedRow{{Kind: 1, Body: []byte{1, 2}}, {Kind: 300}},
 		DepGroups: []job.DepGroupRow{{ID: 1, Name: "g", Done: 1 << 40}, {ID: 300, Digest: job.Digest{9, 8}, Past: job.DepReleased}},
 		Depends: []job.DependRow{{Seq: 1, Groups: []job.DepGroupID{1, 300}}, {Seq: 2, On: []job.DependOn{
