@@ -282,6 +282,12 @@ type Shape struct {
 	Lease        time.Duration `cbor:"13,keyasint,omitempty"`
 	Backoff      *Backoff      `cbor:"14,keyasint,omitempty"`
 	NoRetryAfter time.Duration `cbor:"15,keyasint,omitempty"`
+	// Needs and Time are what was given; what attempts ask for follows from them,
+	// what was learned of the kind, and what was raised for the job after an attempt
+	// was ended for too little: of memory and disk, and of time.
+	Override   Override      `cbor:"16,keyasint,omitempty"`
+	Raised     Resources     `cbor:"17,keyasint,omitempty"`
+	RaisedTime time.Duration `cbor:"18,keyasint,omitempty"`
 }
 
 // ShapeRow is a stored shape.

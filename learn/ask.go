@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"maps"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -56,10 +57,15 @@ type Ask struct {
 	Needs job.Resources
 	// Time is how long it is expected to take at most; zero: not known.
 	Time time.Duration
-	// Limits are what it may use of what is learned at most, Unknown where it may
-	// use anything. Of what was only estimated it may use more than was set aside.
+	// Limits are what it may use of each at most, Unknown where it may use anything.
+	// Of what was only estimated that is more than was set aside.
 	Limits  Amounts
 	Sources [NumResources]Source
+}
+
+// Equal reports whether both ask for the same, and why.
+func (a *Ask) Equal(b *Ask) bool {
+	return a.Time == b.Time && a.Limits == b.Limits && a.Sources == b.Sources && maps.Equal(a.Needs, b.Needs)
 }
 
 // Ask is what an attempt asks for.
@@ -68,8 +74,7 @@ func (w *Wants) Ask() Ask {
 	for i := range NumResources {
 		r := Resource(i)
 		n, source := w.amount(r)
-		a.Sources[i] = source
-		if source == Unsourced {
+		if a.Sources[i] = source; source == Unsourced {
 			continue
 		}
 		if a.Limits[i] = w.limit(r, n, source); r == Time {
@@ -115,6 +120,8 @@ func (w *Wants) first(r Resource) (int64, Source) {
 			return 0, Unsourced
 		}
 		return n, Default
+	case learned == 0 && !said:
+		return 0, Unsourced
 	case said && given >= learned && (w.Override == job.OverrideHigher || !w.Learned.Below):
 		return given, Given
 	}
@@ -129,14 +136,14 @@ func (w *Wants) capped(r Resource, n, least int64) int64 {
 	return n
 }
 
-// limit is how much of a resource may be used. An estimate is none: of the runs that
-// were counted some used more, and to end their like would waste what they did. What
-// such an attempt would be given after its end is the limit instead. Nobody is ended
-// for the time others took.
+// limit is how much of a resource may be used. An estimate is no limit: of the runs
+// that were counted some used more, and to end their like would waste what they did.
+// Of memory, which a machine cannot do without, what such an attempt would be given
+// after its end is the limit instead. Nobody is ended for the time others took.
 func (w *Wants) limit(r Resource, n int64, s Source) int64 {
 	given, said := w.given(r)
 	switch {
-	case r == Time && !said:
+	case r == Time && !said || r == Disk && s == Learned:
 		return Unknown
 	case s == Learned && r == Time:
 		return max(given, r.Raise(n))

@@ -63,7 +63,9 @@ type Run struct {
 	Completed bool
 }
 
-// Count counts a run. It reports whether that changed what is asked for.
+// Count counts a run. It reports whether that changed what is asked for. A run that
+// was ended counts for as much as is asked for, if it used less: it had less, and what
+// others needed tells more.
 func (k *Kind) Count(r *Run, base Settings) (changed bool) {
 	p := k.Policy(base)
 	if p.Off {
@@ -79,6 +81,9 @@ func (k *Kind) Count(r *Run, base Settings) (changed bool) {
 			continue
 		}
 		s, asked := &k.sketches[i], k.asked[i]-1
+		if !r.Completed {
+			n = max(n, asked)
+		}
 		s.add(n, p.HalfLife)
 		matters = matters || asked == Unknown || n > asked || s.runs%lookDown == 0
 	}
@@ -154,12 +159,12 @@ func (k *Kind) Policy(base Settings) Policy { return base.With(k.Own).policy() }
 
 // Empty reports whether there is nothing to keep.
 func (k *Kind) Empty() bool {
-	for i := range k.sketches {
-		if k.sketches[i].runs > 0 {
-			return false
-		}
-	}
-	return k.Runs == 0 && k.Own == Settings{}
+	return k.Counted() == 0 && k.Runs == 0 && k.Own == Settings{}
+}
+
+// Counted is how many runs were counted, of the resource of which most were.
+func (k *Kind) Counted() uint64 {
+	return max(k.sketches[Memory].runs, k.sketches[Disk].runs, k.sketches[Time].runs)
 }
 
 // Forget forgets all runs. The settings stay.
