@@ -17,6 +17,12 @@ import (
 // gpu is the resource that counts graphics processors.
 const gpu = "gpu"
 
+// Capacity is what this machine has, for those who start commands on it themselves;
+// a resource that is given is not measured. Graphics processors are not looked for.
+func Capacity(given job.Resources, dir string) (job.Resources, error) {
+	return capacity(given, dir, nil)
+}
+
 // capacity completes what was given with what the machine has: the cores this
 // process may use, its memory, the free space of the state directory's disk, and
 // graphics processors, if any.

@@ -156,7 +156,7 @@ const dataWidth = 96
 
 func (p page) output(name string, o *job.Output) {
 	if o.Size() > 0 {
-		p.lines(name, strings.Split(strings.TrimRight(outputText(o), "\n"), "\n"))
+		p.lines(name, strings.Split(strings.TrimRight(o.Text(), "\n"), "\n"))
 	}
 	if o.Path != "" {
 		fmt.Fprintf(p.out, "  all of it is in %s\n", output.Clean(o.Path))

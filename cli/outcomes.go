@@ -158,9 +158,9 @@ func (a *app) evidence(i *client.Info) []string {
 	if i.Reason == job.ReasonResource && i.Job != nil {
 		lines = append(lines, "it needs "+output.Human(i.Job.Needs)+"; \"muster worker list\" shows what the machines have, --wait waits for a larger one")
 	}
-	text := outputText(&r.Stderr)
+	text := r.Stderr.Text()
 	if strings.TrimSpace(text) == "" {
-		text = outputText(&r.Stdout)
+		text = r.Stdout.Text()
 	}
 	if strings.TrimSpace(text) == "" {
 		text = traceback(i)
@@ -188,12 +188,4 @@ func traceback(i *client.Info) string {
 	}
 	text, _ := data.Get("traceback").Str()
 	return strings.ToValidUTF8(text, "?")
-}
-
-// outputText is what is kept of a stream, with a mark where something is missing.
-func outputText(o *job.Output) string {
-	if o.Omitted == 0 {
-		return string(o.Head) + string(o.Tail)
-	}
-	return fmt.Sprintf("%s\n[... %d bytes are left out ...]\n%s", o.Head, o.Omitted, o.Tail)
 }

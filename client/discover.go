@@ -38,7 +38,7 @@ type discovery struct {
 // killed, which Dial tells.
 func Discover() (Config, error) {
 	if address := os.Getenv(EnvServer); address != "" {
-		return fromEnv(address)
+		return DiscoverAt(address)
 	}
 	dir := os.Getenv(EnvData)
 	if dir == "" {
@@ -93,8 +93,11 @@ func DefaultData() string {
 	return filepath.Join(home, ".local", "state", "muster")
 }
 
-// fromEnv never takes the token of the local server: it may be another's.
-func fromEnv(address string) (Config, error) {
+// DiscoverAt is how to speak to the server of an address: with the token of
+// MUSTER_TOKEN or MUSTER_TOKEN_FILE and the authority of MUSTER_CA. It never takes the
+// token of the local server: it may be another's. The error is Unauthenticated when
+// there is no token.
+func DiscoverAt(address string) (Config, error) {
 	cfg := Config{Address: address, Token: os.Getenv(EnvToken), CAFile: os.Getenv(EnvCA)}
 	if file := os.Getenv(EnvTokenFile); cfg.Token == "" && file != "" {
 		token, err := readToken(file)

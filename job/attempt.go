@@ -1,6 +1,9 @@
 package job
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Attempt is one try of one job by one worker, as history keeps it.
 type Attempt struct {
@@ -93,6 +96,14 @@ type Output struct {
 	Omitted int64 `cbor:"3,keyasint,omitempty"`
 	// Path of the full output on the agent's machine, when it was spooled.
 	Path string `cbor:"4,keyasint,omitempty"`
+}
+
+// Text is what is kept, with a mark where something is missing.
+func (o *Output) Text() string {
+	if o.Omitted == 0 {
+		return string(o.Head) + string(o.Tail)
+	}
+	return fmt.Sprintf("%s\n[... %d bytes are left out ...]\n%s", o.Head, o.Omitted, o.Tail)
 }
 
 // Size is how many bytes are kept.
