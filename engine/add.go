@@ -119,8 +119,6 @@ func unsupported(j *job.Job) error {
 	switch c := j.Command; {
 	case len(j.Dependencies) > 0:
 		what = "dependencies"
-	case len(j.Limits) > 0:
-		what = "limits"
 	case c != nil && len(c.Mounts) > 0:
 		what = "mounts"
 	case c != nil && len(c.Inputs)+len(c.Outputs) > 0:

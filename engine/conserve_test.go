@@ -27,7 +27,7 @@ func TestSimulationWithAccounts(t *testing.T) {
 	}
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { simulate(t, seed, accounts) })
+			synctest.Test(t, func(t *testing.T) { simulate(t, seed, accounts, nil) })
 		})
 	}
 }

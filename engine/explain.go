@@ -164,6 +164,8 @@ func (w *writer) explainReady(e *explaining, l *job.Live) {
 	case schedule.CausePreempting:
 		w.explainClaim(e, &x)
 	case schedule.CauseNext, schedule.CauseUnknown:
+	case schedule.CauseLimit:
+		e.add(x.Cause.String(), x.Opens, "%s", x)
 	default:
 		e.add(x.Cause.String(), x.Start, "%s", x)
 		w.explainLabels(e, l, x.Cause)

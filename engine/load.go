@@ -57,6 +57,7 @@ func (w *writer) load(ctx context.Context) error {
 	cfg.Key = state.Key
 	w.sched = schedule.New(cfg)
 	w.loadLedger(stored)
+	w.loadLimits(stored.limits)
 	w.sessions = map[job.WorkerID]*Session{}
 	w.waiters = waiters{}
 	w.pruning = pruning{}
@@ -88,7 +89,6 @@ type loader struct {
 	accounts []job.AccountRow
 	charges  []job.ChargeRow
 	limits   []job.LimitRow
-	learned  []job.LearnedRow
 }
 
 // LoadLock implements store.Loader.
@@ -102,6 +102,3 @@ func (l *loader) LoadCharge(r job.ChargeRow) { l.charges = append(l.charges, r) 
 
 // LoadLimit implements store.Loader.
 func (l *loader) LoadLimit(r job.LimitRow) { l.limits = append(l.limits, r) }
-
-// LoadLearned implements store.Loader.
-func (l *loader) LoadLearned(r job.LearnedRow) { l.learned = append(l.learned, r) }

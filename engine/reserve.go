@@ -235,8 +235,9 @@ func (w *writer) settle(q *waiter, grants []queue.Grant) {
 // of them in each turn.
 func (w *writer) serveWaiters() {
 	list := w.waiters.list
-	if len(list) > 0 && !w.idle() && w.state.Arisen() {
-		w.fresh = true
+	if len(list) > 0 {
+		opened := w.sched.Opened(w.state.Now())
+		w.fresh = w.fresh || opened || !w.idle() && w.state.Arisen()
 	}
 	if w.fresh {
 		w.waiters.untried = len(list)

@@ -31,7 +31,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { simulate(t, seed, nil) })
+			synctest.Test(t, func(t *testing.T) { simulate(t, seed, nil, nil) })
 		})
 	}
 }
@@ -41,12 +41,16 @@ const (
 	simAgents = 4
 )
 
-// simulate runs a world; with accounts, they pay for jobs in turn.
-func simulate(t *testing.T, seed uint64, accounts []job.Account) {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), traces: map[string][]span{}}
+// simulate runs a world; with accounts, they pay for jobs in turn, and with limits, all
+// jobs count against these.
+func simulate(t *testing.T, seed uint64, accounts []job.Account, limits *simLimits) {
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), traces: map[string][]span{}, limits: limits}
 	w.store = &shelf{Store: memory.New()}
 	w.serve()
 	w.addAccounts(accounts)
+	if limits != nil {
+		limits.begin(w)
+	}
 	w.addJobs()
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -60,6 +64,9 @@ func simulate(t *testing.T, seed uint64, accounts []job.Account) {
 	if accounts != nil {
 		w.checkAccounts()
 	}
+	if limits != nil {
+		limits.end(w)
+	}
 	w.current().Stop(0)
 	w.check()
 }
@@ -68,6 +75,8 @@ func simulate(t *testing.T, seed uint64, accounts []job.Account) {
 type world struct {
 	t     *testing.T
 	store *shelf
+	// limits, if any, are carried by all jobs.
+	limits *simLimits
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -145,6 +154,9 @@ func (w *world) addJobs() {
 		jobs[i] = &job.Job{Command: &job.Command{Line: fmt.Sprint("job ", i)}, Retries: &retries}
 		if n := len(w.payers); n > 0 {
 			jobs[i].Account = w.payers[w.random(time.Duration(n))]
+		}
+		if w.limits != nil {
+			w.limits.give(jobs[i], i)
 		}
 	}
 	ctx := w.t.Context()

@@ -26,6 +26,8 @@ type writer struct {
 	locks *lock.Tree
 	// ledger is who pays.
 	ledger ledger
+	// limits is how many named limits are set.
+	limits int
 	out    *committer
 	// loaded is when the leases of what was held at the load began to count.
 	loaded job.Time
@@ -117,6 +119,7 @@ func (w *writer) nextTime() (job.Time, bool) {
 	earlier(w.nextTrim())
 	if w.waiters.len() > 0 {
 		earlier(w.state.NextIdle())
+		earlier(w.sched.NextOpening())
 	}
 	if until, ok := w.locks.Next(); ok {
 		earlier(until+1, true) // held up to and including until
@@ -175,13 +178,15 @@ func (w *writer) expire(now job.Time) {
 }
 
 // refile gives shapes to another account, after that of a queue or of the namespace
-// changed.
+// changed, and has them ask for what was learned of their kind.
 func (w *writer) refile() {
 	w.more = w.state.Refile(refileMax) || w.more
+	w.more = w.state.Relearn(refileMax) || w.more
 	w.feed()
 }
 
-// refileMax bounds the shapes that one turn gives to another account.
+// refileMax bounds the shapes that one turn gives to another account, and those that
+// follow what was learned.
 const refileMax = 200
 
 // expireMax bounds the timers one turn does, and the locks that it ends.
@@ -270,6 +275,7 @@ func (w *writer) commit() {
 	changes := w.state.Take()
 	changes.Locks = locks
 	changes.Accounts, changes.Charges = accounts, charges
+	changes.Limits = w.sched.ChangedLimits()
 	changes.Blobs = append(changes.Blobs, w.blobs...)
 	changes.Documents, changes.Events, changes.EventsBefore = w.documents, w.records, w.trimBefore
 	w.blobs, w.documents, w.records, w.trimBefore = nil, nil, nil, [job.EventLogs]uint64{}
