@@ -75,6 +75,7 @@ func (w *writer) load(ctx context.Context) error {
 	events := newEventLog(w.ns.store.Epoch(), w.cfg.WatchBuffer, state.Counts())
 	w.ns.log.Store(events)
 	w.out = newCommitter(w.cfg.Inflight, events)
+	w.startSumming()
 	counts := state.Counts()
 	w.log.Info("namespace loaded", "namespace", w.ns.name, "live", counts.Live(), "complete", counts[job.Complete],
 		"in", (w.cfg.Clock.Mono() - began).Round(time.Millisecond))

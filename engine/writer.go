@@ -38,6 +38,7 @@ type writer struct {
 	trims    [job.EventLogs]trimming
 	figures  *figures
 	sizes    sizeCheck
+	summing  summing
 	// freed is closed, and another made, when locks were released.
 	freed chan struct{}
 
@@ -272,7 +273,9 @@ func (w *writer) commit() {
 	w.figures.count(e.events)
 	w.done, w.leaving, w.bytes, w.fresh = nil, nil, 0, false
 	accounts, charges := w.takeLedger()
+	w.sum()
 	changes := w.state.Take()
+	w.summing.finished, w.summing.forgotten = 0, 0
 	changes.Locks = locks
 	changes.Accounts, changes.Charges = accounts, charges
 	changes.Limits = w.sched.ChangedLimits()

@@ -15,7 +15,7 @@ var floors = [][]string{
 	// The wire contract speaks the words of job; the page is only files; what was
 	// learned is arithmetic that the state machine uses.
 	{"api", "web", "learn"},
-	{"schedule", "queue", "store", "repository", "lock", "tally", "cron"},
+	{"schedule", "queue", "store", "repository", "lock", "tally", "emulate", "cron"},
 	// The client knows the contract and nothing of the inside.
 	{"engine", "client", "simulate"},
 	{"dispatch", "pool", "agent", "coordinate"},
