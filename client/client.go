@@ -63,6 +63,7 @@ type Client struct {
 	pools        musterv1.PoolsClient
 	scheduler    musterv1.ExternalSchedulerClient
 	accounts     musterv1.AccountsClient
+	limits       musterv1.LimitsClient
 	events       musterv1.EventsClient
 	environments musterv1.EnvironmentsClient
 	server       musterv1.ServerClient
@@ -105,7 +106,7 @@ func New(cfg Config) (*Client, error) {
 		namespaces: musterv1.NewNamespacesClient(conn), jobs: musterv1.NewJobsClient(conn),
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),
 		workers: musterv1.NewWorkersClient(conn), locks: musterv1.NewLocksClient(conn),
-		units: musterv1.NewUnitsClient(conn), accounts: musterv1.NewAccountsClient(conn),
+		units: musterv1.NewUnitsClient(conn), accounts: musterv1.NewAccountsClient(conn), limits: musterv1.NewLimitsClient(conn),
 		events: musterv1.NewEventsClient(conn), environments: musterv1.NewEnvironmentsClient(conn),
 		server: musterv1.NewServerClient(conn), tokens: musterv1.NewTokensClient(conn),
 	}, nil

@@ -29,14 +29,33 @@ type LimitState struct {
 // MaxLimits is how many limits may be set in a namespace.
 const MaxLimits = 10_000
 
-// SetLimit sets a limit, or changes it, from now on: nothing that was granted is
-// stopped. Errors: Invalid, Exhausted.
+// SetLimit sets a limit, from now on: nothing that was granted is stopped. Errors:
+// Invalid, Exhausted.
 func (n *Namespace) SetLimit(ctx context.Context, l job.Limit, once ...Once) (LimitState, error) {
-	if err := l.Validate(); err != nil {
+	return n.ChangeLimit(ctx, l.Name, func(kept *job.Limit) error {
+		*kept = l
+		return nil
+	}, once...)
+}
+
+// ChangeLimit is SetLimit where edit gets the limit as it is: any number at any time, if
+// nobody set it. Errors: Invalid, Exhausted, what edit says.
+func (n *Namespace) ChangeLimit(ctx context.Context, name string, edit func(*job.Limit) error, once ...Once) (LimitState, error) {
+	if err := job.CheckLimitName(name); err != nil {
 		return LimitState{}, err
 	}
 	return doOnce(ctx, n, "set limit", one(once), func(w *writer) (LimitState, error) {
-		before, _ := w.sched.Limit(l.Name, w.state.Now())
+		before, _ := w.sched.Limit(name, w.state.Now())
+		l := job.Limit{Name: name, Max: job.AnyNumber}
+		if before.Known {
+			l = before.Limit
+		}
+		if err := edit(&l); err != nil {
+			return LimitState{}, err
+		}
+		if err := l.Validate(); err != nil {
+			return LimitState{}, err
+		}
 		switch {
 		case before.Known:
 		case w.limits >= MaxLimits:

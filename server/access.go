@@ -69,6 +69,11 @@ var access = map[string][]token.Role{
 	v1.Accounts_GetAccount_FullMethodName:        lookers,
 	v1.Accounts_ListAccounts_FullMethodName:      lookers,
 
+	v1.Limits_SetLimit_FullMethodName:    operators,
+	v1.Limits_RemoveLimit_FullMethodName: operators,
+	v1.Limits_GetLimit_FullMethodName:    lookers,
+	v1.Limits_ListLimits_FullMethodName:  lookers,
+
 	v1.Units_ListUnits_FullMethodName:        anyone,
 	v1.Units_ListUnitAttempts_FullMethodName: anyone,
 	v1.Units_ListWorkerUnits_FullMethodName:  anyone,

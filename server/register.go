@@ -60,6 +60,10 @@ type (
 		v1.UnimplementedAccountsServer
 		*Server
 	}
+	limitsService struct {
+		v1.UnimplementedLimitsServer
+		*Server
+	}
 	eventsService struct {
 		v1.UnimplementedEventsServer
 		*Server
@@ -88,6 +92,7 @@ func (s *Server) register() {
 	v1.RegisterUnitsServer(s.grpc, &unitsService{Server: s})
 	v1.RegisterLocksServer(s.grpc, &locksService{Server: s})
 	v1.RegisterAccountsServer(s.grpc, &accountsService{Server: s})
+	v1.RegisterLimitsServer(s.grpc, &limitsService{Server: s})
 	v1.RegisterEventsServer(s.grpc, &eventsService{Server: s})
 	v1.RegisterServerServer(s.grpc, &serverService{Server: s})
 	v1.RegisterTokensServer(s.grpc, &tokensService{Server: s})
