@@ -27,6 +27,9 @@ type Prepared struct {
 	// Redue says that a Modify changed NotBefore, so that a job that is delayed waits
 	// for that and nothing else.
 	Redue bool
+	// On is what history says about the keys that the job's dependencies name, in their
+	// order, with those on groups left zero. It was asked as Found was.
+	On []Looked
 }
 
 // AddOptions say what an Add does about jobs that are already there.
@@ -147,12 +150,9 @@ func (s *State) finishedNow(end uint64) *job.Finished {
 	return &f
 }
 
-// fitting refuses what cannot be honoured: dependencies, and a command in a queue
-// of work units, whose workers would not know what to do with it.
+// fitting refuses what cannot be honoured: a command in a queue of work units, whose
+// workers would not know what to do with it.
 func (s *State) fitting(j *job.Job) error {
-	if len(j.Dependencies) > 0 {
-		return job.Errorf(job.Unimplemented, "dependencies: this release does not know them yet; add the job without, when what it waits for has completed")
-	}
 	if slot, ok := s.queues.byKey[j.Queue]; ok && j.IsCommand() && s.queues.rows[slot].Def.Defined() {
 		return job.Errorf(job.Invalid, "queue %s has a definition: its jobs carry data for workers that know it; add the command to another queue", j.Queue)
 	}
@@ -196,16 +196,30 @@ func (s *State) addNew(p *Prepared) Added {
 	if err := s.admit(p); err != nil {
 		return Added{Err: err}
 	}
+	if err := s.linkable(0, p); err != nil {
+		return unlinkable(err)
+	}
 	q := s.queueFor(p.Job)
 	seq := s.newSeq()
 	slot, r := s.enter(seq, &p.Digest)
 	return s.begin(slot, r, p, q, CauseAdd, Added{Status: AddedNew, Seq: seq})
 }
 
+// unlinkable is what became of a job whose dependencies cannot be honoured, as it is.
+func unlinkable(err error) Added {
+	if err == ErrStale {
+		return Added{Status: AddStale}
+	}
+	return Added{Err: err}
+}
+
 // readd makes a finished job live again, under its old number.
 func (s *State) readd(p *Prepared, c Cause) Added {
 	if err := s.admit(p); err != nil {
 		return Added{Err: err}
+	}
+	if err := s.linkable(0, p); err != nil {
+		return unlinkable(err)
 	}
 	f := p.Finished
 	s.forget(f)
@@ -232,11 +246,7 @@ func (s *State) begin(slot uint32, r *rec, p *Prepared, q *queueRow, c Cause, a 
 	}
 	r.added, r.since = s.now, s.now
 	setPlace(r, turn, q)
-	r.state = job.Ready
-	if due := job.TimeOf(p.Job.NotBefore); due > s.now {
-		s.delay(slot, r, due)
-		r.state = job.Delayed
-	}
+	r.state = s.line(slot, r, job.TimeOf(p.Job.NotBefore))
 	check(r.seq, from, r.state, c)
 	s.count(r, +1)
 	if r.state == job.Ready {
@@ -270,6 +280,11 @@ func (s *State) delay(slot uint32, r *rec, due job.Time) {
 
 // addLive is an Add of a key that is live.
 func (s *State) addLive(slot uint32, r *rec, p *Prepared, o AddOptions) Added {
+	if r.ghost() || o.Existing == job.ExistingReplace {
+		if err := s.linkable(slot, p); err != nil {
+			return unlinkable(err)
+		}
+	}
 	if r.ghost() {
 		return s.revive(slot, r, p)
 	}
@@ -316,17 +331,21 @@ func (s *State) replace(slot uint32, r *rec, p *Prepared) {
 		return
 	}
 	s.resetBudgets(r)
-	due := job.TimeOf(p.Job.NotBefore)
-	switch {
-	case due > s.now:
-		s.delay(slot, r, due)
-		if r.state != job.Delayed {
-			s.move(slot, r, job.Delayed, CauseReplace)
-		}
-	case r.state != job.Ready:
-		s.undelay(r)
-		s.move(slot, r, job.Ready, CauseReplace)
+	s.requeue(slot, r, job.TimeOf(p.Job.NotBefore), CauseReplace)
+}
+
+// requeue moves a job that nobody holds to where it is to wait, if that is elsewhere.
+func (s *State) requeue(slot uint32, r *rec, due job.Time, c Cause) (moved bool) {
+	s.undelay(r)
+	to := s.line(slot, r, due)
+	if to == job.Blocked && due <= s.now && r.try != 0 {
+		s.tries.at(r.try).due = 0
 	}
+	if to == r.state {
+		return false
+	}
+	s.move(slot, r, to, c)
+	return true
 }
 
 func (s *State) undelay(r *rec) {

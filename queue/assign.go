@@ -64,6 +64,8 @@ func (s *State) Assign(seq job.Seq, by job.WorkerID, lease time.Duration) (Grant
 		return Grant{}, job.Errorf(job.NotFound, "assign job %d: worker %d is not known", seq, by)
 	}
 	switch {
+	case s.blocked(slot, r):
+		return Grant{}, job.Errorf(job.Conflict, "assign job %d: it waits for other jobs", seq)
 	case r.state.Held():
 		r.mark = job.MarkRevoked
 		s.lapse(slot, r, s.tries.at(r.try), CauseStopped)
@@ -87,7 +89,7 @@ func (s *State) Rescue(ref Ref, lease time.Duration) (Renewal, error) {
 	}
 	t := s.tries.at(r.try)
 	w := s.workers.rows[t.worker]
-	if w.Agent || t.outcome != job.OutcomeLost || r.state != job.Ready && r.state != job.Delayed {
+	if w.Agent || t.outcome != job.OutcomeLost || r.state.Held() || r.state == job.Buried {
 		return Renewal{}, job.Errorf(job.Conflict, "renew attempt %v: it is not pending: it ended (%v) and its job is %v", ref.Attempt, t.outcome, r.state)
 	}
 	t.lease = s.leaseFor(r, s.shapes.rows[r.shape].queue, w, orElse(lease, t.lease))

@@ -38,6 +38,7 @@ func (s *State) describe(slot uint32, r *rec, p *Prepared, q *queueRow) {
 		s.refeed(r)
 	}
 	s.unlinger(r)
+	s.relink(slot, r, p)
 	s.touch(slot, r)
 }
 
@@ -131,6 +132,9 @@ func (s *State) Modify(seq job.Seq, p *Prepared) error {
 			return err
 		}
 	}
+	if err := s.linkable(slot, p); err != nil {
+		return err
+	}
 	if p.Digest != r.digest {
 		if err := s.rekey(slot, r, p); err != nil {
 			return err
@@ -138,17 +142,10 @@ func (s *State) Modify(seq job.Seq, p *Prepared) error {
 	}
 	s.describe(slot, r, p, s.queueFor(p.Job))
 	due := job.TimeOf(p.Job.NotBefore)
-	switch {
-	case p.Redue && due <= s.now && r.state == job.Delayed:
-		s.undelay(r)
-		s.move(slot, r, job.Ready, CauseModify)
-	case due <= s.now || r.state != job.Ready && r.state != job.Delayed:
-		s.event(r, r.state, r.state, CauseModify)
-	case r.state == job.Ready:
-		s.delay(slot, r, due)
-		s.move(slot, r, job.Delayed, CauseModify)
-	default:
-		s.delay(slot, r, due)
+	if due <= s.now && !p.Redue && r.state != job.Ready {
+		due = s.due(r) // what else delays it goes on doing so
+	}
+	if r.state.Held() || r.state == job.Buried || !s.requeue(slot, r, due, CauseModify) {
 		s.event(r, r.state, r.state, CauseModify)
 	}
 	return nil
@@ -166,6 +163,9 @@ func (s *State) rekey(slot uint32, r *rec, p *Prepared) error {
 		return job.Errorf(job.Exists, "a finished job of queue %s has the key %.80q", p.Job.Queue, p.Job.Key)
 	case r.state.Held():
 		return job.Errorf(job.Conflict, "job %d is %v; what changes its key can be changed when its attempt has ended", r.seq, r.state)
+	}
+	if g := s.dep.byDigest[r.digest]; g != 0 && s.dep.groups.at(g).waiters != 0 {
+		return job.Errorf(job.Conflict, "%w by the key it has: change what they depend on first", s.someAwaiters(g))
 	}
 	s.byDigest.remove(&r.digest, slot)
 	r.digest = p.Digest

@@ -226,19 +226,19 @@ func random(seed uint64, seq job.Seq, number uint32) float64 {
 // apply carries a verdict out on a job that is not held any more.
 func (s *State) apply(slot uint32, r *rec, t *try, e *End, v verdict) Ended {
 	t.outcome = v.outcome
-	if v.to == job.Ready && v.delay > 0 {
-		v.to = job.Delayed
-	}
 	a := s.record(r, t, e)
-	switch {
-	case v.to == job.Complete:
+	if v.to == job.Complete {
 		s.complete(slot, r, v.cause, a)
 		return Ended{State: job.Complete}
-	case v.to == job.Delayed:
-		s.delay(slot, r, s.now.Add(v.delay))
+	}
+	s.undelay(r)
+	t.due = 0
+	switch {
+	case v.to != job.Ready:
+	case r.state == job.Blocked: // a late report: it goes on when those it waits for have ended
+		v.to, t.due = job.Blocked, s.dueIn(v.delay)
 	default:
-		s.undelay(r)
-		t.due = 0
+		v.to = s.line(slot, r, s.dueIn(v.delay))
 	}
 	if v.to != r.state {
 		s.move(slot, r, v.to, v.cause)
@@ -246,6 +246,14 @@ func (s *State) apply(slot uint32, r *rec, t *try, e *End, v verdict) Ended {
 		s.touch(slot, r)
 	}
 	return Ended{State: v.to, Due: t.due}
+}
+
+// dueIn is when a delay from now is over; zero for none.
+func (s *State) dueIn(d time.Duration) job.Time {
+	if d <= 0 {
+		return 0
+	}
+	return s.now.Add(d)
 }
 
 // record keeps the attempt that ended; the answer is valid until the next one.
@@ -264,7 +272,7 @@ func (s *State) record(r *rec, t *try, e *End) *job.Attempt {
 // must be a repeat.
 func (s *State) late(slot uint32, r *rec, t *try, e *End) (Ended, error) {
 	if t.outcome != job.OutcomeLost {
-		return s.repeat(t, e)
+		return s.repeat(r, t, e)
 	}
 	if r.state == job.Buried && r.reason == job.ReasonCancelled {
 		return Ended{}, job.ErrLostLease
@@ -278,7 +286,7 @@ func (s *State) late(slot uint32, r *rec, t *try, e *End) (Ended, error) {
 }
 
 // repeat answers a report that was accepted before.
-func (s *State) repeat(t *try, e *End) (Ended, error) {
+func (s *State) repeat(r *rec, t *try, e *End) (Ended, error) {
 	again := Ended{Repeated: true, State: job.Ready}
 	switch t.outcome {
 	case job.OutcomeComplete:
@@ -296,6 +304,9 @@ func (s *State) repeat(t *try, e *End) (Ended, error) {
 	if (t.outcome == job.OutcomeComplete) != (e.How == Completed) ||
 		t.outcome == job.OutcomeReleased && e.How != Released {
 		return Ended{}, job.ErrLostLease
+	}
+	if r.state == job.Blocked && again.State != job.Complete {
+		again.State = job.Blocked
 	}
 	return again, nil
 }

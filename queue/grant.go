@@ -32,7 +32,7 @@ type Renewal struct {
 }
 
 // Grant gives a ready job to a worker (zero: nobody known). It is false if the
-// job is not ready any more, its queue or the namespace is paused or draining,
+// job is not ready any more, waits for others again, its queue or the namespace is paused or draining,
 // the worker has left or is an agent that was not heard lately, or the job's
 // attempts are used up (it is buried then). A lease of zero means the job's, else the queue's, else the
 // default.
@@ -47,6 +47,10 @@ func (s *State) Grant(seq job.Seq, by job.WorkerID, lease time.Duration, prefetc
 		return Grant{}, false
 	}
 	lease = s.leaseFor(r, q, w, lease)
+	if s.blocked(slot, r) {
+		s.block(slot, r)
+		return Grant{}, false
+	}
 	if w.Agent && w.heard.Add(min(lease, s.cfg.Silence)) <= s.clock() || s.usedUp(slot, r, q, ws) {
 		return Grant{}, false
 	}

@@ -82,6 +82,9 @@ func (s *State) complete(slot uint32, r *rec, c Cause, a *job.Attempt) {
 	s.meta.NextEnd++
 	s.storedLive(r, &f.Live)
 	s.completeKey(r, &f)
+	if r.linked {
+		s.membersDone(slot, &f)
+	}
 	s.turn.finished = append(s.turn.finished, f)
 	s.recent.put(r.digest, f.End, f.End)
 	s.done(s.shapes.rows[r.shape].queue, s.groups.rows[r.group], +1)
@@ -102,6 +105,7 @@ func (s *State) forget(f *job.Finished) {
 	s.turn.forgotten = append(s.turn.forgotten, *f)
 	s.recent.put(f.Digest, 0, s.meta.NextEnd)
 	s.forgetKey(f)
+	s.forgetMember(f)
 	if q := s.queues.byNumber(f.Queue); q != nil {
 		g := s.groups.byNumber(f.Group)
 		if g == nil {

@@ -26,6 +26,7 @@ type rec struct {
 	reason  job.Reason
 	flags   job.Flags
 	touched bool // is in State.dirty
+	linked  bool // has a link in State.dep
 }
 
 // try is the part of a job that was granted at least once, or is delayed.
@@ -131,6 +132,7 @@ func (s *State) leave(slot uint32, r *rec) {
 	s.byDigest.remove(&r.digest, slot)
 	s.bySeq.remove(r.seq)
 	s.dropKey(r)
+	s.unlink(slot, r)
 	if r.try != 0 {
 		t := s.tries.at(r.try)
 		s.timers.remove(t.timer)

@@ -56,6 +56,7 @@ func (s *State) LoadLive(l *job.Live) {
 	}
 	r.version, r.size, r.retries = l.Version, l.Size, l.Retries
 	r.state, r.mark, r.reason, r.flags = l.State, l.Mark, l.Reason, l.Flags
+	s.loadLink(slot, r)
 	r.shape = shape
 	s.shapes.rows[shape].refs++
 	s.bytes += int64(r.size)
@@ -110,13 +111,14 @@ func (s *State) Loaded(now job.Time, epoch uint32, seed uint64) error {
 	m.Seed = orElse(m.Seed, seed)
 	m.NextSeq, m.NextAttempt, m.NextEnd = max(1, m.NextSeq), max(1, m.NextAttempt), max(1, m.NextEnd)
 	m.NextQueue, m.NextGroup, m.NextKind = max(1, m.NextQueue), max(1, m.NextGroup), max(1, m.NextKind)
-	m.NextShape, m.NextWorker = max(1, m.NextShape), max(1, m.NextWorker)
+	m.NextShape, m.NextWorker, m.NextDepGroup = max(1, m.NextShape), max(1, m.NextWorker), max(1, m.NextDepGroup)
 	if m.HoldUntil <= s.now {
 		m.HoldUntil = 0
 	}
 	if s.loadedKeys(); s.loadError != nil {
 		return job.Wrap(s.loadError, "load", "namespace")
 	}
+	s.loadedDepends()
 	s.dropUnused()
 	for _, q := range s.queues.rows[1:] {
 		s.feed(Feed{Op: FeedSetQueue, Queue: q.ID})

@@ -137,10 +137,10 @@ func (s *State) lapse(slot uint32, r *rec, t *try, c Cause) {
 		s.move(slot, r, job.Buried, c)
 	case job.MarkPreempted, job.MarkWithdrawn:
 		s.lost(r, t, job.OutcomeLost, job.ReasonPreempted)
-		s.move(slot, r, job.Ready, c)
+		s.move(slot, r, s.line(slot, r, 0), c)
 	case job.MarkRevoked:
 		s.lost(r, t, job.OutcomeRevoked, job.ReasonNone)
-		s.move(slot, r, job.Ready, c)
+		s.move(slot, r, s.line(slot, r, 0), c)
 	default:
 		s.lost(r, t, job.OutcomeLost, job.ReasonLost)
 		s.charge(slot, r, t, c, prefetched)
@@ -167,7 +167,7 @@ func (s *State) charge(slot uint32, r *rec, t *try, c Cause, prefetched bool) {
 	if tooOften || held {
 		s.move(slot, r, job.Buried, c)
 	} else {
-		s.move(slot, r, job.Ready, c)
+		s.move(slot, r, s.line(slot, r, 0), c)
 	}
 }
 

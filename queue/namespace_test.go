@@ -31,15 +31,6 @@ func TestAdmission(t *testing.T) {
 	}
 }
 
-func TestDependenciesAreRefused(t *testing.T) {
-	f := newFixture(t, Config{})
-	j := command("a")
-	j.Dependencies = []job.Dependency{{Group: "g"}}
-	if r := f.Add([]Prepared{f.prepared(j)}, AddOptions{}); job.KindOf(r[0].Err) != job.Unimplemented {
-		t.Fatalf("%+v", r)
-	}
-}
-
 func TestSameKeyTwiceInOneAdd(t *testing.T) {
 	f := newFixture(t, Config{})
 	first, last := command("a"), command("a")

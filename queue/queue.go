@@ -83,6 +83,7 @@ type State struct {
 	refiling   int         // where Refile goes on in shapes; 0 when it is done
 	shapeKey   []byte
 
+	dep      depends
 	keys     keyArena
 	keyedLog keyedLog
 	amended  uint64 // see Amended
@@ -118,6 +119,7 @@ func New(cfg Config) *State {
 	s.ends.moved = func(try uint32, place int32) { s.tries.at(try).end = place }
 	s.wakeups.moved = func(w uint32, place int32) { s.workers.rows[w].timer = place }
 	s.keys.init()
+	s.dep.init()
 	s.requests.init()
 	s.recent.least = leastGeneration
 	return s

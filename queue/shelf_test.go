@@ -25,6 +25,8 @@ type shelf struct {
 	payloads map[job.PayloadRef][]byte
 	attempts map[attemptKey]job.AttemptRow
 	requests map[requestKey]job.Request
+	groupsOn map[job.DepGroupID]job.DepGroupRow
+	depends  map[job.Seq]job.DependRow
 }
 
 type queueKey struct {
@@ -45,6 +47,7 @@ func newShelf() *shelf {
 		keys: map[job.Seq]job.Key{}, byKey: map[queueKey]uint64{},
 		finished: map[uint64]job.Finished{}, payloads: map[job.PayloadRef][]byte{},
 		attempts: map[attemptKey]job.AttemptRow{}, requests: map[requestKey]job.Request{},
+		groupsOn: map[job.DepGroupID]job.DepGroupRow{}, depends: map[job.Seq]job.DependRow{},
 	}
 }
 
@@ -79,6 +82,12 @@ func (h *shelf) apply(t fataler, c *job.Changes) {
 	}
 	for _, r := range c.Requests {
 		put(h.requests, requestKey{r.Client, r.ID}, r, r.Gone)
+	}
+	for _, r := range c.DepGroups {
+		put(h.groupsOn, r.ID, r, r.Gone)
+	}
+	for _, r := range c.Depends {
+		put(h.depends, r.Seq, r, r.Gone)
 	}
 	for _, r := range c.Payloads {
 		h.payloads[job.PayloadRef{Seq: r.Seq, Version: r.Version}] = r.Body
@@ -218,6 +227,15 @@ func (h *shelf) load(t fataler, cfg Config, now job.Time, reach uint64) *State {
 	for _, k := range slices.Sorted(maps.Keys(h.workers)) {
 		s.LoadWorker(h.workers[k])
 	}
+	for _, k := range slices.Sorted(maps.Keys(h.groupsOn)) {
+		s.LoadDepGroup(h.groupsOn[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(h.depends)) {
+		if _, live := h.live[k]; !live {
+			t.Fatalf("job %d is not live, but what it waits for is stored", k)
+		}
+		s.LoadDepend(h.depends[k])
+	}
 	for _, k := range slices.Sorted(maps.Keys(h.live)) {
 		l := h.live[k]
 		s.LoadLive(&l)
@@ -293,6 +311,16 @@ func (f *fixture) prepared(j job.Job) Prepared {
 		if fin.Digest == p.Digest {
 			p.Found, p.End, p.Finished = true, end, &fin
 		}
+	}
+	for _, d := range j.Dependencies {
+		on := Looked{}
+		if !d.OnGroup() {
+			on.Digest = job.DigestOf(d.Queue, d.Key)
+		}
+		for _, fin := range f.shelf.finished {
+			on.Found = on.Found || fin.Digest == on.Digest
+		}
+		p.On = append(p.On, on)
 	}
 	return p
 }

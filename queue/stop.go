@@ -100,17 +100,29 @@ func (s *State) Withdraw(seq job.Seq) error {
 // reports on it are refused, but what it takes stays taken until its agent
 // reports the end or its lease ends. Error: job.ErrNoJob.
 func (s *State) Delete(seq job.Seq, force bool) error {
+	return s.DeleteWith(seq, DeleteOptions{Force: force})
+}
+
+// DeleteWith is Delete with a choice of what becomes of jobs that wait for this one, or
+// for a group that it is the last member of. Unless they go too, or are released, it is
+// refused (Conflict with an ErrAwaited).
+func (s *State) DeleteWith(seq job.Seq, o DeleteOptions) error {
 	slot, r := s.find(seq)
 	if r == nil {
 		return job.ErrNoJob
 	}
-	if r.state.Held() && !force {
+	if err := s.awaited(slot, r, &o); err != nil {
+		return err
+	}
+	if r.state.Held() && !o.Force {
 		return job.Errorf(job.Conflict, "delete job %d: it is %v; cancel it first, or delete it by force", seq, r.state)
 	}
 	check(r.seq, r.state, job.Absent, CauseDelete)
+	s.release(slot, r, &o)
 	s.event(r, r.state, job.Absent, CauseDelete)
 	if r.state.Held() && s.workers.rows[s.tries.at(r.try).worker].Agent && !s.overdue(r) {
 		s.count(r, -1)
+		s.unlink(slot, r)
 		s.unlose(r, s.tries.at(r.try))
 		s.order(slot, r, OrderStop, job.MarkDeleted)
 		return nil
@@ -150,6 +162,8 @@ func (s *State) Kick(seq job.Seq) error {
 		return job.Errorf(job.Conflict, "kick job %d: it is lost, but its lease has not ended; cancel it first if you know that it is dead", seq)
 	case r.state.Held():
 		return job.Errorf(job.Conflict, "kick job %d: it is %v", seq, r.state)
+	case r.state == job.Blocked:
+		return job.Errorf(job.Conflict, "kick job %d: it waits for other jobs; see what for, kick those that are buried, or change what it depends on", seq)
 	}
 	s.kick(slot, r)
 	return nil
@@ -157,8 +171,7 @@ func (s *State) Kick(seq job.Seq) error {
 
 func (s *State) kick(slot uint32, r *rec) {
 	s.resetBudgets(r)
-	s.undelay(r)
-	s.move(slot, r, job.Ready, CauseKick)
+	s.requeue(slot, r, 0, CauseKick)
 }
 
 // Bury buries a waiting job for a reason, as when no machine can ever run it.

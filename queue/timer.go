@@ -37,7 +37,11 @@ func (s *State) fire(try uint32) {
 	t := s.tries.at(try)
 	slot, r := t.job, s.recs.at(t.job)
 	if r.state == job.Delayed {
-		s.timers.remove(t.timer)
+		if s.blocked(slot, r) {
+			s.block(slot, r)
+			return
+		}
+		s.undelay(r)
 		s.move(slot, r, job.Ready, CauseDue)
 		return
 	}

@@ -35,6 +35,8 @@ const (
 	CauseLeaseEnd
 	CauseSuperseded
 	CauseRescue
+	CauseMet
+	CauseOpened
 	// NumCauses is how many there are.
 	NumCauses int = iota
 )
@@ -64,6 +66,8 @@ var causes = [NumCauses]struct{ word, who string }{
 	CauseLeaseEnd:   {"end of lease", "clock"},
 	CauseSuperseded: {"successor on the same machine", "worker"},
 	CauseRescue:     {"renewal after the end of the lease", "worker"},
+	CauseMet:        {"dependencies met", "server"},
+	CauseOpened:     {"a dependency open again", "server"},
 }
 
 // String is the cause's word.
@@ -83,55 +87,71 @@ type transition struct {
 var transitions = []transition{
 	{states(job.Absent), job.Ready, CauseAdd, "the key is new"},
 	{states(job.Absent), job.Delayed, CauseAdd, "the key is new, and not before a time to come"},
+	{states(job.Absent), job.Blocked, CauseAdd, "the key is new, and it waits for other jobs"},
 	{states(job.Absent), job.Reserved, CauseAdd, "the key is of a job deleted by force whose lease has not ended; marked revoked"},
 	{states(job.Absent), job.Running, CauseAdd, "the same"},
 	{states(job.Absent), job.Lost, CauseAdd, "the same"},
-	{states(job.Ready, job.Buried, job.Complete), job.Delayed, CauseReplace, "not before a time to come"},
-	{states(job.Delayed, job.Buried, job.Complete), job.Ready, CauseReplace, ""},
+	{states(job.Blocked, job.Ready, job.Buried, job.Complete), job.Delayed, CauseReplace, "not before a time to come"},
+	{states(job.Blocked, job.Delayed, job.Buried, job.Complete), job.Ready, CauseReplace, ""},
+	{states(job.Ready, job.Delayed, job.Buried, job.Complete), job.Blocked, CauseReplace, "it waits for other jobs"},
 	{states(job.Complete), job.Ready, CauseRerun, ""},
+	{states(job.Complete), job.Blocked, CauseRerun, "it waits for other jobs"},
 	{states(job.Complete), job.Delayed, CauseRerun, "not before a time to come"},
-	{states(job.Ready), job.Delayed, CauseModify, "not before a time to come"},
-	{states(job.Delayed), job.Ready, CauseModify, "not held back any more"},
+	{states(job.Blocked, job.Ready), job.Delayed, CauseModify, "not before a time to come"},
+	{states(job.Blocked, job.Delayed), job.Ready, CauseModify, "not held back any more"},
+	{states(job.Ready, job.Delayed), job.Blocked, CauseModify, "it waits for other jobs now"},
+
+	{states(job.Blocked), job.Ready, CauseMet, ""},
+	{states(job.Blocked), job.Delayed, CauseMet, "not before a time to come"},
+	{states(job.Ready, job.Delayed), job.Blocked, CauseOpened, "a group has a new member, or what had ended runs again"},
 
 	{states(job.Ready), job.Reserved, CauseGrant, ""},
 	{states(job.Ready), job.Buried, CauseGrant, "the queue's cap of attempts is reached"},
 	{states(job.Reserved), job.Running, CauseStart, ""},
 	{states(job.Reserved, job.Running, job.Lost), job.Complete, CauseComplete, ""},
-	{states(job.Ready, job.Delayed, job.Buried), job.Complete, CauseComplete, "late report of the last attempt, after it was lost"},
+	{states(job.Blocked, job.Ready, job.Delayed, job.Buried), job.Complete, CauseComplete, "late report of the last attempt, after it was lost"},
 	{states(job.Reserved, job.Running, job.Lost), job.Ready, CauseRelease, "it never started, or without delay"},
 	{states(job.Reserved, job.Running, job.Lost), job.Delayed, CauseRelease, "it failed and has retries left"},
+	{states(job.Reserved, job.Running, job.Lost), job.Blocked, CauseRelease, "a dependency opened meanwhile"},
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseRelease, "no retries left, or trying again cannot help"},
 	{states(job.Ready, job.Buried), job.Delayed, CauseRelease, "late report of the last attempt, after it was lost"},
 	{states(job.Delayed, job.Buried), job.Ready, CauseRelease, "the same"},
-	{states(job.Ready, job.Delayed), job.Buried, CauseRelease, "the same"},
+	{states(job.Blocked, job.Ready, job.Delayed), job.Buried, CauseRelease, "the same"},
+	{states(job.Ready, job.Delayed, job.Buried), job.Blocked, CauseRelease, "the same, and a dependency opened meanwhile"},
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseFail, ""},
-	{states(job.Ready, job.Delayed), job.Buried, CauseFail, "late report of the last attempt, after it was lost"},
+	{states(job.Blocked, job.Ready, job.Delayed), job.Buried, CauseFail, "late report of the last attempt, after it was lost"},
 	{states(job.Reserved, job.Running, job.Lost), job.Ready, CauseStopped, "preempted, withdrawn or revoked"},
+	{states(job.Reserved, job.Running, job.Lost), job.Blocked, CauseStopped, "the same, and a dependency opened meanwhile"},
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseStopped, "cancelled"},
 
-	{states(job.Ready, job.Delayed, job.Lost), job.Buried, CauseCancel, "reserved and running jobs are marked and stopped first"},
-	{states(job.Ready, job.Delayed, job.Buried), job.Absent, CauseDelete, ""},
+	{states(job.Blocked, job.Ready, job.Delayed, job.Lost), job.Buried, CauseCancel, "reserved and running jobs are marked and stopped first"},
+	{states(job.Blocked, job.Ready, job.Delayed, job.Buried), job.Absent, CauseDelete, ""},
 	{states(job.Reserved, job.Running, job.Lost), job.Absent, CauseDelete, "by force"},
 	{states(job.Complete), job.Absent, CauseDelete, ""},
 	{states(job.Buried, job.Delayed), job.Ready, CauseKick, ""},
 	{states(job.Lost), job.Ready, CauseKick, "policy hold, and the lease has ended"},
+	{states(job.Buried), job.Blocked, CauseKick, "it waits for other jobs"},
+	{states(job.Lost), job.Blocked, CauseKick, "policy hold, the lease has ended, and a dependency opened meanwhile"},
 	{states(job.Ready, job.Delayed), job.Buried, CauseBury, "no machine can ever run it"},
-	{states(job.Ready, job.Delayed), job.Complete, CauseConclude, "administrative; makes an attempt"},
-	{states(job.Ready, job.Delayed), job.Buried, CauseConclude, "administrative; makes an attempt"},
+	{states(job.Blocked, job.Ready, job.Delayed), job.Complete, CauseConclude, "administrative; makes an attempt"},
+	{states(job.Blocked, job.Ready, job.Delayed), job.Buried, CauseConclude, "administrative; makes an attempt"},
 	{states(job.Buried), job.Complete, CauseConclude, "administrative"},
 	{states(job.Complete), job.Ready, CauseReopen, "administrative"},
 	{states(job.Complete), job.Delayed, CauseReopen, "administrative; not before a time to come"},
+	{states(job.Complete), job.Blocked, CauseReopen, "administrative; it waits for other jobs"},
 
 	{states(job.Delayed), job.Ready, CauseDue, ""},
 	{states(job.Running), job.Lost, CauseSilence, ""},
 	{states(job.Lost), job.Running, CauseHeard, ""},
 	{states(job.Lost), job.Reserved, CauseHeard, "it had not started"},
 	{states(job.Reserved, job.Running, job.Lost), job.Ready, CauseLeaseEnd, "policy rerun"},
+	{states(job.Reserved, job.Running, job.Lost), job.Blocked, CauseLeaseEnd, "policy rerun, and a dependency opened meanwhile"},
 	{states(job.Reserved), job.Lost, CauseLeaseEnd, "policy hold"},
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseLeaseEnd, "lost too often, or cancelled"},
-	{states(job.Ready, job.Delayed), job.Reserved, CauseRescue, "pulled work that nobody else was given meanwhile"},
-	{states(job.Ready, job.Delayed), job.Running, CauseRescue, "the same, and it had started"},
+	{states(job.Blocked, job.Ready, job.Delayed), job.Reserved, CauseRescue, "pulled work that nobody else was given meanwhile"},
+	{states(job.Blocked, job.Ready, job.Delayed), job.Running, CauseRescue, "the same, and it had started"},
 	{states(job.Reserved, job.Running, job.Lost), job.Ready, CauseSuperseded, "policy rerun"},
+	{states(job.Reserved, job.Running, job.Lost), job.Blocked, CauseSuperseded, "policy rerun, and a dependency opened meanwhile"},
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseSuperseded, "policy hold, lost too often, or cancelled"},
 }
 
@@ -179,6 +199,9 @@ func (s *State) move(slot uint32, r *rec, to job.State, c Cause) {
 	s.count(r, +1)
 	if to == job.Ready {
 		s.feedJob(FeedPush, r)
+	}
+	if r.linked {
+		s.relist(slot, r)
 	}
 	s.event(r, from, to, c)
 	s.touch(slot, r)

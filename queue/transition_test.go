@@ -99,13 +99,56 @@ func (s *scene) play() {
 		s.playTime()
 	case CauseRescue:
 		s.playRescue()
+	case CauseMet, CauseOpened:
+		s.playDepend()
 	default:
 		s.playOrder()
 	}
 }
 
-func (s *scene) later() job.Job {
+// x is the job. Where the edge has to do with dependencies, it waits for the group
+// before, which has no members until open, and is met until then.
+func (s *scene) x() job.Job {
 	j := command("x")
+	if s.e.from == job.Blocked || s.e.to == job.Blocked {
+		j.Dependencies = []job.Dependency{{Group: "before", IfAbsent: job.IfAbsentMet}}
+	}
+	return j
+}
+
+// open gives the group before a member, if the edge leads to blocked; the job is not
+// told yet.
+func (s *scene) open() {
+	if s.e.to == job.Blocked {
+		s.member()
+	}
+}
+
+func (s *scene) member() job.Seq {
+	j := command("before")
+	j.DepGroups = []string{"before"}
+	return s.add(j, AddOptions{}).Seq
+}
+
+func (s *scene) playDepend() {
+	if s.e.cause == CauseOpened {
+		s.enter(s.e.from, s.x())
+		s.open()
+		s.Resolve(10)
+		return
+	}
+	s.enter(job.Blocked, s.x())
+	if s.e.to == job.Delayed {
+		p := s.prepared(s.later())
+		s.do(s.Modify(s.seq, &p))
+	}
+	l, _ := s.Lookup(job.DigestOf(job.DefaultQueue, command("before").Command.Key()))
+	s.do(s.Conclude(l.Seq, job.Complete, s.puller, nil, nil))
+	s.Resolve(10)
+}
+
+func (s *scene) later() job.Job {
+	j := s.x()
 	j.NotBefore = s.now.Add(time.Hour).Std()
 	return j
 }
@@ -115,6 +158,9 @@ func (s *scene) enter(st job.State, j job.Job) {
 	s.t.Helper()
 	if st == job.Delayed {
 		j.NotBefore = s.later().NotBefore
+	}
+	if st == job.Blocked {
+		s.member()
 	}
 	a := s.add(j, AddOptions{})
 	s.seq = a.Seq
@@ -149,8 +195,12 @@ func (s *scene) late(st job.State) {
 	}
 	_, err := s.SetQueue(def)
 	s.do(err)
-	s.enter(job.Running, command("x"))
+	s.enter(job.Running, s.x())
 	s.pass(10 * time.Minute)
+	if st == job.Blocked {
+		s.member()
+		s.Resolve(10)
+	}
 	if st == job.Delayed {
 		p := s.prepared(s.later())
 		s.do(s.Modify(s.seq, &p))
@@ -167,38 +217,43 @@ func (f *fixture) pass(d time.Duration) {
 
 func (s *scene) playDescribe() {
 	j := command("x")
-	if s.e.to == job.Delayed {
-		j = s.later()
+	switch s.e.to {
+	case job.Delayed:
+		j.NotBefore = s.later().NotBefore
+	case job.Blocked:
+		j = s.x()
 	}
-	switch {
-	case s.e.cause == CauseAdd && s.e.to.Held():
+	if s.e.cause == CauseAdd && !s.e.to.Held() {
+		s.open()
+		s.add(j, AddOptions{})
+		return
+	}
+	if s.e.cause == CauseAdd {
 		s.enter(s.e.to, command("x"))
 		s.do(s.Delete(s.seq, true))
 		s.add(j, AddOptions{})
-	case s.e.cause == CauseAdd:
-		s.add(j, AddOptions{})
-	case s.e.cause == CauseModify:
-		s.enter(s.e.from, command("x"))
-		p := s.prepared(j)
+		return
+	}
+	s.enter(s.e.from, s.x())
+	s.open()
+	p := s.prepared(j)
+	switch s.e.cause {
+	case CauseModify:
 		p.Redue = true
 		s.do(s.Modify(s.seq, &p))
-	case s.e.cause == CauseReopen:
-		s.enter(s.e.from, command("x"))
-		p := s.prepared(j)
+	case CauseReopen:
 		if a := s.Reopen(&p); a.Status != AddRerun {
 			s.t.Fatalf("reopened: %+v", a)
 		}
-	case s.e.cause == CauseRerun:
-		s.enter(s.e.from, command("x"))
+	case CauseRerun:
 		s.add(j, AddOptions{Existing: job.ExistingRerun})
 	default:
-		s.enter(s.e.from, command("x"))
 		s.add(j, AddOptions{Existing: job.ExistingReplace})
 	}
 }
 
 func (s *scene) playReport() {
-	j := command("x")
+	j := s.x()
 	if s.e.to == job.Delayed {
 		j.Retries = new(1)
 	}
@@ -207,6 +262,7 @@ func (s *scene) playReport() {
 	} else {
 		s.late(s.e.from)
 	}
+	s.open()
 	end := &End{Ref: s.ref, Result: job.Result{Exited: true, ExitCode: 1, Reason: job.ReasonExit}}
 	switch s.e.cause {
 	case CauseComplete:
@@ -216,7 +272,7 @@ func (s *scene) playReport() {
 	case CauseRelease:
 		end.How = Released
 		switch s.e.to {
-		case job.Ready:
+		case job.Ready, job.Blocked:
 			end.Result.Reason = job.ReasonSignal
 		case job.Delayed:
 			end.Delay = new(time.Minute)
@@ -226,7 +282,7 @@ func (s *scene) playReport() {
 		}
 	case CauseStopped:
 		end.How = Released
-		if s.e.to == job.Ready {
+		if s.e.to != job.Buried {
 			s.do(s.Preempt(s.seq))
 		} else if s.e.from == job.Lost {
 			s.do(s.Heard(s.agent))
@@ -243,11 +299,11 @@ func (s *scene) playReport() {
 }
 
 func (s *scene) playTime() {
-	j := command("x")
+	j := s.x()
 	if s.e.cause == CauseLeaseEnd && s.e.to == job.Lost {
 		j.OnLost = job.OnLostHold
 	}
-	if s.e.to == job.Ready && s.e.from.Held() {
+	if (s.e.to == job.Ready || s.e.to == job.Blocked) && s.e.from.Held() {
 		_, err := s.SetQueue(job.Queue{Name: job.DefaultQueue, Losses: new(5)})
 		s.do(err)
 	}
@@ -270,6 +326,7 @@ func (s *scene) playTime() {
 		s.do(s.Heard(s.agent))
 	case CauseSuperseded:
 		s.enter(s.e.from, j)
+		s.open()
 		s.do(s.Supersede(s.agent))
 	case CauseLeaseEnd:
 		s.playLeaseEnd(j)
@@ -285,6 +342,7 @@ func (s *scene) playLeaseEnd(j job.Job) {
 	}
 	if s.e.from == job.Lost {
 		s.enter(job.Lost, j)
+		s.open()
 		s.pass(10 * time.Minute)
 		return
 	}
@@ -297,6 +355,7 @@ func (s *scene) playLeaseEnd(j job.Job) {
 		_, err := s.Start(g.Ref, 0)
 		s.do(err)
 	}
+	s.open()
 	s.pass(10 * time.Minute)
 }
 
@@ -304,15 +363,20 @@ func (s *scene) playLeaseEnd(j job.Job) {
 func (s *scene) playRescue() {
 	_, err := s.SetQueue(job.Queue{Name: job.DefaultQueue, Losses: new(5)})
 	s.do(err)
-	s.seq = s.add(data("x"), AddOptions{}).Seq
+	j := data("x")
+	j.Dependencies = s.x().Dependencies
+	s.seq = s.add(j, AddOptions{}).Seq
 	ref := s.grant(s.seq, s.puller).Ref
 	if s.e.to == job.Running {
 		_, err := s.Start(ref, 0)
 		s.do(err)
 	}
 	s.pass(time.Hour)
+	if s.e.from == job.Blocked {
+		s.member()
+		s.Resolve(10)
+	}
 	if s.e.from == job.Delayed {
-		j := data("x")
 		j.NotBefore = s.later().NotBefore
 		p := s.prepared(j)
 		s.do(s.Modify(s.seq, &p))
@@ -344,11 +408,11 @@ func (s *scene) playOrder() {
 		_, err := s.Start(s.ref, 0)
 		s.do(err)
 	case CauseCancel:
-		s.enter(s.e.from, command("x"))
+		s.enter(s.e.from, s.x())
 		_, err := s.Cancel(s.seq)
 		s.do(err)
 	case CauseDelete:
-		s.enter(s.e.from, command("x"))
+		s.enter(s.e.from, s.x())
 		if s.e.from == job.Complete {
 			p := s.prepared(command("x"))
 			s.do(s.DeleteFinished(p.Finished))
@@ -357,19 +421,20 @@ func (s *scene) playOrder() {
 		s.do(s.Delete(s.seq, true))
 	case CauseKick:
 		if s.e.from == job.Lost {
-			j := command("x")
+			j := s.x()
 			j.OnLost = job.OnLostHold
 			s.enter(job.Running, j)
 			s.pass(10 * time.Minute)
 		} else {
-			s.enter(s.e.from, command("x"))
+			s.enter(s.e.from, s.x())
 		}
+		s.open()
 		s.do(s.Kick(s.seq))
 	case CauseBury:
 		s.enter(s.e.from, command("x"))
 		s.do(s.Bury(s.seq, job.ReasonResource))
 	case CauseConclude:
-		s.enter(s.e.from, command("x"))
+		s.enter(s.e.from, s.x())
 		s.do(s.Conclude(s.seq, s.e.to, s.puller, nil, nil))
 	}
 }
@@ -448,7 +513,7 @@ func TestTableIsWhole(t *testing.T) {
 			t.Errorf("cause %d has no words", c)
 		}
 	}
-	for st := job.Delayed; st < job.Complete; st++ {
+	for st := job.Blocked; st < job.Complete; st++ {
 		if st != job.Ready && !slices.ContainsFunc(all, func(e edge) bool { return e.from == st && e.to == job.Ready }) {
 			t.Errorf("from %v nothing leads to ready", st)
 		}

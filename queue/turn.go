@@ -86,6 +86,8 @@ type turn struct {
 	attempts  []job.AttemptRow
 	requests  []job.Request
 	keys      []job.KeyRow
+	depGroups []uint32  // slots of dirty ones
+	linked    []job.Seq // jobs whose dependencies or groups changed
 
 	queues  []*queueRow
 	groups  []*groupRow
@@ -196,11 +198,13 @@ func (s *State) Take() *job.Changes {
 	}
 	s.takeJobs(c)
 	s.takeRows(c)
+	s.takeDepends(c)
 	s.settle(c)
 	s.takeMeta(c)
 	s.turn = turn{
 		dirty: t.dirty[:0], feed: t.feed, fed: t.fed, events: t.events, orders: t.orders,
 		queues: t.queues[:0], groups: t.groups[:0], workers: t.workers[:0],
+		depGroups: t.depGroups[:0], linked: t.linked[:0],
 	}
 	s.recycle()
 	return c
