@@ -62,6 +62,7 @@ type Client struct {
 	locks        musterv1.LocksClient
 	pools        musterv1.PoolsClient
 	scheduler    musterv1.ExternalSchedulerClient
+	cron         musterv1.CronClient
 	accounts     musterv1.AccountsClient
 	limits       musterv1.LimitsClient
 	events       musterv1.EventsClient
@@ -101,7 +102,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, job.Errorf(job.Invalid, "connect to %s: %w", cfg.Address, err)
 	}
 	return &Client{
-		cfg: cfg, conn: conn,
+		cfg: cfg, conn: conn, cron: musterv1.NewCronClient(conn),
 		pools: musterv1.NewPoolsClient(conn), scheduler: musterv1.NewExternalSchedulerClient(conn),
 		namespaces: musterv1.NewNamespacesClient(conn), jobs: musterv1.NewJobsClient(conn),
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),

@@ -7,6 +7,10 @@
 package cron
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -179,4 +183,36 @@ func (s *Schedule) JobAt(at time.Time) *job.Job {
 	}
 	j.Normalise()
 	return &j
+}
+
+// maxDetail bounds the command in Settings.
+const maxDetail = 1000
+
+// Settings are the schedule's settings that are not their default, as text, for the
+// namespace's log.
+func (s *Schedule) Settings() map[string]string {
+	m := map[string]string{"schedule": s.Name, "expression": s.Expression}
+	put := func(name, value string, is bool) {
+		if is {
+			m[name] = value
+		}
+	}
+	put("zone", s.Zone, s.Zone != "")
+	put("missed", s.Missed.String(), s.Missed != 0)
+	put("missed_max", strconv.Itoa(s.MissedMax), s.MissedMax != 0)
+	put("overlap", s.Overlap.String(), s.Overlap != 0)
+	put("paused", "true", s.Paused)
+	put("start", s.Start.Std().Format(time.RFC3339), s.Start != 0)
+	put("end", s.End.Std().Format(time.RFC3339), s.End != 0)
+	if s.Job != nil {
+		put("queue", s.Job.Queue, s.Job.Queue != "")
+		if s.Job.Command != nil {
+			text := s.Job.Command.String()
+			m["command"] = strings.ToValidUTF8(text[:min(len(text), maxDetail)], "")
+		}
+		if body, err := job.Encode(nil, s.Job); err == nil {
+			m["job"] = fmt.Sprintf("%.8x", sha256.Sum256(body))
+		}
+	}
+	return m
 }

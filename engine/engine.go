@@ -32,6 +32,9 @@ type Engine struct {
 	// is nobody's fault and costs no lease.
 	listening bool
 	stopIdle  func() bool
+	// awake ends what looks for namespaces to load, which is among background.
+	awake      context.CancelFunc
+	background sync.WaitGroup
 }
 
 // slot is a namespace that is being opened or is open; ready is closed when
@@ -154,11 +157,18 @@ func (e *Engine) DestroyNamespace(ctx context.Context, name string, force bool) 
 }
 
 // Listening tells the engine that callers can reach it now: leases of namespaces
-// loaded before are counted from here, since nobody could renew them.
+// loaded before are counted from here, since nobody could renew them. Namespaces
+// that have something to do by themselves are loaded.
 func (e *Engine) Listening() {
 	e.mu.Lock()
+	first := !e.listening && !e.stopped
 	e.listening = true
 	running := e.running()
+	if first {
+		ctx, cancel := context.WithCancel(context.Background())
+		e.awake = cancel
+		e.background.Go(func() { e.wake(ctx) })
+	}
 	e.mu.Unlock()
 	for _, ns := range running {
 		ns.heard()
@@ -189,6 +199,10 @@ func (e *Engine) Stop(hold time.Duration) {
 	maps.Copy(open, e.open)
 	e.mu.Unlock()
 	e.stopIdle()
+	if e.awake != nil {
+		e.awake()
+	}
+	e.background.Wait()
 
 	var until time.Time
 	if hold > 0 {

@@ -59,6 +59,9 @@ func (w *writer) load(ctx context.Context) error {
 	w.loadLedger(stored)
 	w.loadLimits(stored.limits)
 	w.sessions = map[job.WorkerID]*Session{}
+	if err := w.loadSchedules(); err != nil {
+		return err
+	}
 	w.waiters = waiters{}
 	w.pruning = pruning{}
 	w.trims = [job.EventLogs]trimming{}

@@ -39,6 +39,7 @@ type writer struct {
 	figures  *figures
 	sizes    sizeCheck
 	summing  summing
+	cron     schedules
 	// freed is closed, and another made, when locks were released.
 	freed chan struct{}
 
@@ -118,6 +119,7 @@ func (w *writer) nextTime() (job.Time, bool) {
 	earlier(w.sizes.next())
 	earlier(w.pruning.next, w.pruning.next != 0)
 	earlier(w.nextTrim())
+	earlier(w.cron.next())
 	if w.waiters.len() > 0 {
 		earlier(w.state.NextIdle())
 		earlier(w.sched.NextOpening())
@@ -166,6 +168,7 @@ func (w *writer) turn() {
 	w.checkSizes(now)
 	w.checkPrune(now)
 	w.checkTrim(now)
+	w.checkCron(now)
 	w.sendOrders()
 	w.commit()
 }
@@ -270,6 +273,7 @@ func (w *writer) commit() {
 	if events := w.state.Events(); len(events) > 0 {
 		e.events = append([]queue.Event(nil), events...)
 	}
+	w.noteEnds(e.events)
 	w.figures.count(e.events)
 	w.done, w.leaving, w.bytes, w.fresh = nil, nil, 0, false
 	accounts, charges := w.takeLedger()
@@ -398,7 +402,7 @@ func (w *writer) finish() {
 
 // busy reports whether the namespace must stay in memory.
 func (w *writer) busy() bool {
-	if len(w.sessions) > 0 || w.waiters.len() > 0 || w.locks.Len() > 0 {
+	if len(w.sessions) > 0 || w.waiters.len() > 0 || w.locks.Len() > 0 || w.cron.active() {
 		return true
 	}
 	_, timers := w.state.NextTimer()

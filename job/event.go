@@ -58,6 +58,14 @@ const (
 	EventNamespaceCreated   = "namespace_created"
 	EventNamespaceDestroyed = "namespace_destroyed"
 	EventServerStopped      = "server_stopped"
+	EventScheduleAdded      = "schedule_added"
+	EventScheduleChanged    = "schedule_changed"
+	EventScheduleRemoved    = "schedule_removed"
+	EventScheduleRun        = "schedule_run"
+	EventNoticeAdded        = "notice_added"
+	EventNoticeChanged      = "notice_changed"
+	EventNoticeRemoved      = "notice_removed"
+	EventNoticeTested       = "notice_tested"
 
 	EventEnqueued      = "enqueued"
 	EventAssigned      = "assigned"
@@ -98,6 +106,12 @@ var ofQueue = []string{"definition", "runtime", "priority", "weight", "paused", 
 // ofLimit are the settings of a limit.
 var ofLimit = []string{"amount", "windows"}
 
+// ofSchedule and ofNotice are settings as well. What is secret in a target is left out.
+var (
+	ofSchedule = []string{"schedule", "expression", "zone", "missed", "missed_max", "overlap", "paused", "start", "end", "queue", "command", "job"}
+	ofNotice   = []string{"notice", "scope", "on", "url", "queue", "command", "secret", "give_up", "paused"}
+)
+
 // eventKinds is the closed table of kinds; it only grows.
 var eventKinds = []EventKind{
 	{EventAccountAdded, true, "account added", ofAccount},
@@ -123,6 +137,14 @@ var eventKinds = []EventKind{
 	{EventNamespaceCreated, true, "namespace created", []string{"namespace"}},
 	{EventNamespaceDestroyed, true, "namespace destroyed", []string{"namespace"}},
 	{EventServerStopped, true, "server told to stop", []string{"hold", "drain"}},
+	{EventScheduleAdded, true, "schedule added", ofSchedule},
+	{EventScheduleChanged, true, "schedule changed", ofSchedule},
+	{EventScheduleRemoved, true, "schedule removed", ofSchedule},
+	{EventScheduleRun, true, "job of a schedule made by hand", []string{"schedule", "key"}},
+	{EventNoticeAdded, true, "notice added", ofNotice},
+	{EventNoticeChanged, true, "notice changed", ofNotice},
+	{EventNoticeRemoved, true, "notice removed", ofNotice},
+	{EventNoticeTested, true, "notice tested", []string{"notice"}},
 
 	{EventEnqueued, false, "queued", with("tags")},
 	{EventAssigned, false, "given to a worker", with("priority", "preempting", "preemption_cost", "preempted_task", "provision_required")},

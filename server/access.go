@@ -108,6 +108,25 @@ var access = map[string][]token.Role{
 	v1.Environments_HasEnvironment_FullMethodName: runners,
 	v1.Environments_GetEnvironment_FullMethodName: runners,
 
+	v1.Cron_AddSchedule_FullMethodName:    adders,
+	v1.Cron_SetSchedule_FullMethodName:    adders,
+	v1.Cron_RemoveSchedule_FullMethodName: adders,
+	v1.Cron_RunSchedule_FullMethodName:    adders,
+	v1.Cron_GetSchedule_FullMethodName:    lookers,
+	v1.Cron_ListSchedules_FullMethodName:  lookers,
+
+	// Who makes a notice has the server send requests, or adds jobs for as long as it
+	// is there.
+	v1.Notices_AddNotice_FullMethodName:        operators,
+	v1.Notices_SetNotice_FullMethodName:        operators,
+	v1.Notices_RemoveNotice_FullMethodName:     operators,
+	v1.Notices_TestNotice_FullMethodName:       operators,
+	v1.Notices_GetNotice_FullMethodName:        lookers,
+	v1.Notices_ListNotices_FullMethodName:      lookers,
+	v1.Notices_ListDeliveries_FullMethodName:   lookers,
+	v1.Notices_RetryDeliveries_FullMethodName:  operators,
+	v1.Notices_RemoveDeliveries_FullMethodName: operators,
+
 	v1.Events_ListEvents_FullMethodName: lookers,
 
 	v1.Server_GetInfo_FullMethodName:  anyone,

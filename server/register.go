@@ -56,6 +56,10 @@ type (
 		v1.UnimplementedLocksServer
 		*Server
 	}
+	cronService struct {
+		v1.UnimplementedCronServer
+		*Server
+	}
 	accountsService struct {
 		v1.UnimplementedAccountsServer
 		*Server
@@ -91,6 +95,7 @@ func (s *Server) register() {
 	v1.RegisterWorkersServer(s.grpc, &workersService{Server: s})
 	v1.RegisterUnitsServer(s.grpc, &unitsService{Server: s})
 	v1.RegisterLocksServer(s.grpc, &locksService{Server: s})
+	v1.RegisterCronServer(s.grpc, &cronService{Server: s})
 	v1.RegisterAccountsServer(s.grpc, &accountsService{Server: s})
 	v1.RegisterLimitsServer(s.grpc, &limitsService{Server: s})
 	v1.RegisterEventsServer(s.grpc, &eventsService{Server: s})

@@ -23,6 +23,9 @@ type Store interface {
 	// Open takes ownership of a namespace: it durably raises its epoch, after
 	// which every commit through an earlier Namespace fails. NotFound if absent.
 	Open(ctx context.Context, name string) (Namespace, error)
+	// HasDocuments reports whether the namespace has documents in any of the rooms,
+	// without taking ownership of it. NotFound if absent.
+	HasDocuments(ctx context.Context, name string, rooms ...string) (bool, error)
 	// Destroy deletes a namespace with all it holds.
 	Destroy(ctx context.Context, name string) error
 	// Backup writes a consistent copy that Open of the same kind of store can

@@ -12,10 +12,13 @@ import (
 // reader can start at the bottom.
 var floors = [][]string{
 	{"job"},
+	// Schedules and notices are words too, with the rules that make sense of them.
+	{"cron", "notice"},
 	// The wire contract speaks the words of job; the page is only files; what was
 	// learned is arithmetic that the state machine uses.
 	{"api", "web", "learn"},
 	{"schedule", "queue", "store", "repository", "lock", "tally", "emulate", "cron"},
+	{"schedule", "queue", "store", "repository", "lock", "tally"},
 	// The client knows the contract and nothing of the inside.
 	{"engine", "client", "simulate"},
 	{"dispatch", "pool", "agent", "coordinate"},

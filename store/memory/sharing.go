@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"cmp"
 	"maps"
 	"slices"
@@ -105,4 +106,22 @@ func (n *namespace) Documents(room, prefix string, visit func(key string, body [
 		}
 	}
 	return nil
+}
+
+// HasDocuments implements store.Store.
+func (s *Store) HasDocuments(_ context.Context, name string, rooms ...string) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.names[name]
+	if r == nil {
+		return false, noNamespace(name)
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for k := range r.docs {
+		if slices.Contains(rooms, k.room) {
+			return true, nil
+		}
+	}
+	return false, s.open()
 }

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -56,4 +57,24 @@ func (n *namespace) Documents(room, prefix string, visit func(key string, body [
 		return nil
 	}
 	return n.store.readError("read documents", err)
+}
+
+// HasDocuments implements store.Store.
+func (s *Store) HasDocuments(_ context.Context, name string, rooms ...string) (bool, error) {
+	n := s.named(name)
+	if n == nil {
+		return false, noNamespace(name)
+	}
+	reader := &namespace{store: s, shared: n}
+	found := false
+	for _, room := range rooms {
+		err := reader.Documents(room, "", func(string, []byte) bool {
+			found = true
+			return false
+		})
+		if found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
 }

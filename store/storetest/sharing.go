@@ -71,6 +71,15 @@ func testDocuments(t *testing.T, f Factory) {
 	same(t, "a room whose name is longer", read("ra", "", 10), []string{"=other(5)"})
 	same(t, "the room without a name", read("", "", 10), []string{"rb=third(5)"})
 	same(t, "an empty room", len(read("x", "", 10)), 0)
+	has := func(rooms ...string) bool {
+		t.Helper()
+		some, err := s.HasDocuments(t.Context(), "default", rooms...)
+		ok(t, err)
+		return some
+	}
+	same(t, "rooms of which one has documents", []bool{has("x", "ra"), has("x", "b"), has()}, []bool{true, false, false})
+	_, err := s.HasDocuments(t.Context(), "absent", "r")
+	fails(t, "rooms of no namespace", err, job.NotFound)
 	commit(t, ns, &job.Changes{Documents: []job.Document{{Room: "r", Key: "b/1", Gone: true}, {Room: "r", Key: "none", Gone: true}, {Room: "r", Key: "c", Body: []byte("new")}}})
 	_, ns = reopen(t, f, s, ns)
 	same(t, "the room", read("r", "", 10), []string{"b/2=two(3)", "c=new(3)", "\xff=(0)"})
