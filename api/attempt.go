@@ -15,6 +15,7 @@ func FromAttempt(a *job.Attempt) *musterv1.Attempt {
 		Worker: valid(a.Worker), Host: valid(a.Host),
 		Granted: FromTime(a.Granted), Started: FromTime(a.Started), Ended: FromTime(a.Ended),
 		Outcome: a.Outcome.String(), Result: FromResult(&a.Result), Data: a.Data,
+		Asked: (&writer{}).amounts(a.Asked), Time: FromDuration(a.Time),
 	}
 }
 
@@ -24,12 +25,13 @@ func ToAttempt(m *musterv1.Attempt) (*job.Attempt, error) {
 	if m == nil {
 		return nil, nil
 	}
-	a := &job.Attempt{Number: m.Number, Version: m.Version, Worker: m.Worker, Host: m.Host, Data: m.Data}
+	a := &job.Attempt{Number: m.Number, Version: m.Version, Worker: m.Worker, Host: m.Host, Data: m.Data, Asked: m.Asked}
 	var r reader
 	a.ID = read(&r, job.ParseAttemptID, m.Id)
 	a.Granted = r.time("granted", m.Granted)
 	a.Started = r.time("started", m.Started)
 	a.Ended = r.time("ended", m.Ended)
+	a.Time = r.duration("time", m.Time)
 	a.Outcome = read(&r, ParseOutcome, m.Outcome)
 	result, err := ToResult(m.Result)
 	r.keep(err)

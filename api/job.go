@@ -83,6 +83,7 @@ func (r *reader) identity(j *job.Job, m *musterv1.Job) {
 	set(&j.Group, m.Group)
 	set(&j.Kind, m.Kind)
 	set(&j.Account, m.Account)
+	set(&j.Submitter, m.Submitter)
 }
 
 func (r *reader) numbers(j *job.Job, m *musterv1.Job) {
@@ -165,7 +166,7 @@ func join[L ~[]T, T any](list *L, more []T) {
 func FromJob(j *job.Job) *musterv1.Job {
 	var w writer
 	m := &musterv1.Job{
-		Queue: w.text(j.Queue), Group: w.text(j.Group), Kind: w.text(j.Kind), Account: w.text(j.Account),
+		Queue: w.text(j.Queue), Group: w.text(j.Group), Kind: w.text(j.Kind), Account: w.text(j.Account), Submitter: w.text(j.Submitter),
 		Data: j.Data, Needs: w.amounts(j.Needs), Override: overrideWords.text(uint8(j.Override)), OnLost: onLostWords.text(uint8(j.OnLost)),
 		Labels: w.texts(j.Labels), Prefer: w.texts(j.Prefer), DepGroups: w.texts(j.DepGroups),
 		Time: FromDuration(j.Time), NoRetryAfter: FromDuration(j.NoRetryAfter), Lease: FromDuration(j.Lease),

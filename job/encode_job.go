@@ -39,6 +39,7 @@ func (j *Job) pairs(p *pairs) {
 	}
 	p.flag(23, j.Wait)
 	p.number(24, int64(j.Lease))
+	p.text(25, j.Submitter)
 }
 
 func (c *Command) pairs(p *pairs) {

@@ -75,6 +75,8 @@ type Job struct {
 	Wait bool `cbor:"23,keyasint,omitempty"`
 	// Lease is the lease of the job's attempts; zero means the queue's.
 	Lease time.Duration `cbor:"24,keyasint,omitempty"`
+	// Submitter is who added the job, by the word of the client.
+	Submitter string `cbor:"25,keyasint,omitempty"`
 }
 
 // DefaultQueue and DefaultNamespace are used where none is named.

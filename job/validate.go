@@ -37,7 +37,7 @@ func (j *Job) checkIdentity() error {
 	if len(j.Key) > MaxKey || len(j.Key) == 0 && j.IsCommand() {
 		return Errorf(Invalid, "key: %d bytes; a key has at most %d, and only that of a job with data may be empty", len(j.Key), MaxKey)
 	}
-	for _, f := range []struct{ field, value string }{{"group", j.Group}, {"kind", j.Kind}, {"account", j.Account}} {
+	for _, f := range []struct{ field, value string }{{"group", j.Group}, {"kind", j.Kind}, {"account", j.Account}, {"submitter", j.Submitter}} {
 		if err := checkText(f.field, f.value); err != nil {
 			return err
 		}

@@ -42,7 +42,11 @@ type Attempt struct {
 	Outcome string  `protobuf:"bytes,9,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	Result  *Result `protobuf:"bytes,10,opt,name=result,proto3" json:"result,omitempty"`
 	// A pulling worker's own document.
-	Data          []byte `protobuf:"bytes,11,opt,name=data,proto3" json:"data,omitempty"`
+	Data []byte `protobuf:"bytes,11,opt,name=data,proto3" json:"data,omitempty"`
+	// What the job needed then, by name as in its description, and the bound on its wall
+	// time; empty in what earlier releases recorded.
+	Asked         map[string]int64     `protobuf:"bytes,12,rep,name=asked,proto3" json:"asked,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Time          *durationpb.Duration `protobuf:"bytes,13,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -150,6 +154,20 @@ func (x *Attempt) GetResult() *Result {
 func (x *Attempt) GetData() []byte {
 	if x != nil {
 		return x.Data
+	}
+	return nil
+}
+
+func (x *Attempt) GetAsked() map[string]int64 {
+	if x != nil {
+		return x.Asked
+	}
+	return nil
+}
+
+func (x *Attempt) GetTime() *durationpb.Duration {
+	if x != nil {
+		return x.Time
 	}
 	return nil
 }
@@ -402,7 +420,7 @@ var File_muster_v1_attempt_proto protoreflect.FileDescriptor
 
 const file_muster_v1_attempt_proto_rawDesc = "" +
 	"\n" +
-	"\x17muster/v1/attempt.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x02\n" +
+	"\x17muster/v1/attempt.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x04\n" +
 	"\aAttempt\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\rR\x06number\x12\x18\n" +
@@ -415,7 +433,13 @@ const file_muster_v1_attempt_proto_rawDesc = "" +
 	"\aoutcome\x18\t \x01(\tR\aoutcome\x12)\n" +
 	"\x06result\x18\n" +
 	" \x01(\v2\x11.muster.v1.ResultR\x06result\x12\x12\n" +
-	"\x04data\x18\v \x01(\fR\x04data\"\xf0\x03\n" +
+	"\x04data\x18\v \x01(\fR\x04data\x123\n" +
+	"\x05asked\x18\f \x03(\v2\x1d.muster.v1.Attempt.AskedEntryR\x05asked\x12-\n" +
+	"\x04time\x18\r \x01(\v2\x19.google.protobuf.DurationR\x04time\x1a8\n" +
+	"\n" +
+	"AskedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xf0\x03\n" +
 	"\x06Result\x12\x16\n" +
 	"\x06exited\x18\x01 \x01(\bR\x06exited\x12\x1b\n" +
 	"\texit_code\x18\x02 \x01(\x05R\bexitCode\x12\x16\n" +
@@ -453,28 +477,31 @@ func file_muster_v1_attempt_proto_rawDescGZIP() []byte {
 	return file_muster_v1_attempt_proto_rawDescData
 }
 
-var file_muster_v1_attempt_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_muster_v1_attempt_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_muster_v1_attempt_proto_goTypes = []any{
 	(*Attempt)(nil),               // 0: muster.v1.Attempt
 	(*Result)(nil),                // 1: muster.v1.Result
 	(*Output)(nil),                // 2: muster.v1.Output
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 4: google.protobuf.Duration
+	nil,                           // 3: muster.v1.Attempt.AskedEntry
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
 }
 var file_muster_v1_attempt_proto_depIdxs = []int32{
-	3, // 0: muster.v1.Attempt.granted:type_name -> google.protobuf.Timestamp
-	3, // 1: muster.v1.Attempt.started:type_name -> google.protobuf.Timestamp
-	3, // 2: muster.v1.Attempt.ended:type_name -> google.protobuf.Timestamp
-	1, // 3: muster.v1.Attempt.result:type_name -> muster.v1.Result
-	4, // 4: muster.v1.Result.cpu_time:type_name -> google.protobuf.Duration
-	4, // 5: muster.v1.Result.wall_time:type_name -> google.protobuf.Duration
-	2, // 6: muster.v1.Result.stdout:type_name -> muster.v1.Output
-	2, // 7: muster.v1.Result.stderr:type_name -> muster.v1.Output
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	4,  // 0: muster.v1.Attempt.granted:type_name -> google.protobuf.Timestamp
+	4,  // 1: muster.v1.Attempt.started:type_name -> google.protobuf.Timestamp
+	4,  // 2: muster.v1.Attempt.ended:type_name -> google.protobuf.Timestamp
+	1,  // 3: muster.v1.Attempt.result:type_name -> muster.v1.Result
+	3,  // 4: muster.v1.Attempt.asked:type_name -> muster.v1.Attempt.AskedEntry
+	5,  // 5: muster.v1.Attempt.time:type_name -> google.protobuf.Duration
+	5,  // 6: muster.v1.Result.cpu_time:type_name -> google.protobuf.Duration
+	5,  // 7: muster.v1.Result.wall_time:type_name -> google.protobuf.Duration
+	2,  // 8: muster.v1.Result.stdout:type_name -> muster.v1.Output
+	2,  // 9: muster.v1.Result.stderr:type_name -> muster.v1.Output
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_attempt_proto_init() }
@@ -488,7 +515,7 @@ func file_muster_v1_attempt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_muster_v1_attempt_proto_rawDesc), len(file_muster_v1_attempt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

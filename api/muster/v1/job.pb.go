@@ -72,6 +72,8 @@ type Job struct {
 	Wait bool `protobuf:"varint,23,opt,name=wait,proto3" json:"wait,omitempty"`
 	// Lease of the job's attempts; default: the queue's.
 	Lease *durationpb.Duration `protobuf:"bytes,24,opt,name=lease,proto3" json:"lease,omitempty"`
+	// Who added the job: the user's name by the word of the client, else that of the token.
+	Submitter string `protobuf:"bytes,25,opt,name=submitter,proto3" json:"submitter,omitempty"`
 	// The whole description in its stored form. When set it stands in place of
 	// every other field. Answers set it when asked for, and when something in the
 	// description is not UTF-8, which the other fields then show approximately.
@@ -276,6 +278,13 @@ func (x *Job) GetLease() *durationpb.Duration {
 		return x.Lease
 	}
 	return nil
+}
+
+func (x *Job) GetSubmitter() string {
+	if x != nil {
+		return x.Submitter
+	}
+	return ""
 }
 
 func (x *Job) GetEncoded() []byte {
@@ -1592,7 +1601,7 @@ var File_muster_v1_job_proto protoreflect.FileDescriptor
 
 const file_muster_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x13muster/v1/job.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17muster/v1/attempt.proto\"\xd2\a\n" +
+	"\x13muster/v1/job.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17muster/v1/attempt.proto\"\xf0\a\n" +
 	"\x03Job\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12,\n" +
@@ -1620,7 +1629,8 @@ const file_muster_v1_job_proto_rawDesc = "" +
 	"dep_groups\x18\x15 \x03(\tR\tdepGroups\x129\n" +
 	"\fdependencies\x18\x16 \x03(\v2\x15.muster.v1.DependencyR\fdependencies\x12\x12\n" +
 	"\x04wait\x18\x17 \x01(\bR\x04wait\x12/\n" +
-	"\x05lease\x18\x18 \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12\x18\n" +
+	"\x05lease\x18\x18 \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12\x1c\n" +
+	"\tsubmitter\x18\x19 \x01(\tR\tsubmitter\x12\x18\n" +
 	"\aencoded\x18d \x01(\fR\aencoded\x1a8\n" +
 	"\n" +
 	"NeedsEntry\x12\x10\n" +

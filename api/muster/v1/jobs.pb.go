@@ -9,6 +9,7 @@ package musterv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -373,7 +374,23 @@ type Filter struct {
 	// A part of the command's text.
 	Command string `protobuf:"bytes,10,opt,name=command,proto3" json:"command,omitempty"`
 	// The account that pays.
-	Account       string `protobuf:"bytes,11,opt,name=account,proto3" json:"account,omitempty"`
+	Account string `protobuf:"bytes,11,opt,name=account,proto3" json:"account,omitempty"`
+	// How the group's name begins, and a part of it.
+	GroupPrefix string `protobuf:"bytes,12,opt,name=group_prefix,json=groupPrefix,proto3" json:"group_prefix,omitempty"`
+	GroupPart   string `protobuf:"bytes,13,opt,name=group_part,json=groupPart,proto3" json:"group_part,omitempty"`
+	// The key, as text, and a part of it.
+	Key     string `protobuf:"bytes,14,opt,name=key,proto3" json:"key,omitempty"`
+	KeyPart string `protobuf:"bytes,15,opt,name=key_part,json=keyPart,proto3" json:"key_part,omitempty"`
+	// Who added it.
+	Submitter string `protobuf:"bytes,16,opt,name=submitter,proto3" json:"submitter,omitempty"`
+	// When it was added, when its last attempt started, and when that ended or the job
+	// completed: from since on, before until.
+	AddedSince    *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=added_since,json=addedSince,proto3" json:"added_since,omitempty"`
+	AddedUntil    *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=added_until,json=addedUntil,proto3" json:"added_until,omitempty"`
+	StartedSince  *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=started_since,json=startedSince,proto3" json:"started_since,omitempty"`
+	StartedUntil  *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=started_until,json=startedUntil,proto3" json:"started_until,omitempty"`
+	EndedSince    *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=ended_since,json=endedSince,proto3" json:"ended_since,omitempty"`
+	EndedUntil    *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=ended_until,json=endedUntil,proto3" json:"ended_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -485,6 +502,83 @@ func (x *Filter) GetAccount() string {
 	return ""
 }
 
+func (x *Filter) GetGroupPrefix() string {
+	if x != nil {
+		return x.GroupPrefix
+	}
+	return ""
+}
+
+func (x *Filter) GetGroupPart() string {
+	if x != nil {
+		return x.GroupPart
+	}
+	return ""
+}
+
+func (x *Filter) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Filter) GetKeyPart() string {
+	if x != nil {
+		return x.KeyPart
+	}
+	return ""
+}
+
+func (x *Filter) GetSubmitter() string {
+	if x != nil {
+		return x.Submitter
+	}
+	return ""
+}
+
+func (x *Filter) GetAddedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AddedSince
+	}
+	return nil
+}
+
+func (x *Filter) GetAddedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AddedUntil
+	}
+	return nil
+}
+
+func (x *Filter) GetStartedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedSince
+	}
+	return nil
+}
+
+func (x *Filter) GetStartedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedUntil
+	}
+	return nil
+}
+
+func (x *Filter) GetEndedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedSince
+	}
+	return nil
+}
+
+func (x *Filter) GetEndedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedUntil
+	}
+	return nil
+}
+
 // GetJobRequest asks for one job.
 type GetJobRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -578,7 +672,11 @@ type ListJobsRequest struct {
 	// These jobs only, in place of a filter; absent ones are left out.
 	Jobs []*JobRef `protobuf:"bytes,7,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	// Leave descriptions out.
-	Brief         bool `protobuf:"varint,8,opt,name=brief,proto3" json:"brief,omitempty"`
+	Brief bool `protobuf:"varint,8,opt,name=brief,proto3" json:"brief,omitempty"`
+	// added, started, ended, wall, cpu, memory, disk, priority or attempts, the smallest
+	// first; with "-" before it the largest. The answer is one page: those that come first
+	// of the jobs looked at. Jobs without the value come last.
+	OrderBy       string `protobuf:"bytes,9,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -669,12 +767,22 @@ func (x *ListJobsRequest) GetBrief() bool {
 	return false
 }
 
-// ListJobsResponse is a page of jobs.
+func (x *ListJobsRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
+	}
+	return ""
+}
+
+// ListJobsResponse is a page of jobs. A page may be short, or have no job, because the
+// server looks at a bounded number of jobs for one.
 type ListJobsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Jobs  []*JobInfo             `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	// Empty after the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// With order_by: there were too many jobs to look at them all; only the newest were.
+	Partial       bool `protobuf:"varint,3,opt,name=partial,proto3" json:"partial,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -723,6 +831,583 @@ func (x *ListJobsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListJobsResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+// SummariseGroupsRequest says which groups: one by its name, those whose names begin
+// with a prefix, or have a part in them; none of these: all.
+type SummariseGroupsRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Namespace   string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Group       string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	GroupPrefix string                 `protobuf:"bytes,3,opt,name=group_prefix,json=groupPrefix,proto3" json:"group_prefix,omitempty"`
+	GroupPart   string                 `protobuf:"bytes,4,opt,name=group_part,json=groupPart,proto3" json:"group_part,omitempty"`
+	// At most 1000; default 1000.
+	PageSize  int32  `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// One summary of all those groups instead, without a name.
+	Total bool `protobuf:"varint,7,opt,name=total,proto3" json:"total,omitempty"`
+	// Also the buried jobs by reason and exit code, with so many of their keys each;
+	// at most 100.
+	Failures      int32 `protobuf:"varint,8,opt,name=failures,proto3" json:"failures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummariseGroupsRequest) Reset() {
+	*x = SummariseGroupsRequest{}
+	mi := &file_muster_v1_jobs_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummariseGroupsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummariseGroupsRequest) ProtoMessage() {}
+
+func (x *SummariseGroupsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_jobs_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummariseGroupsRequest.ProtoReflect.Descriptor instead.
+func (*SummariseGroupsRequest) Descriptor() ([]byte, []int) {
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SummariseGroupsRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *SummariseGroupsRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *SummariseGroupsRequest) GetGroupPrefix() string {
+	if x != nil {
+		return x.GroupPrefix
+	}
+	return ""
+}
+
+func (x *SummariseGroupsRequest) GetGroupPart() string {
+	if x != nil {
+		return x.GroupPart
+	}
+	return ""
+}
+
+func (x *SummariseGroupsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *SummariseGroupsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *SummariseGroupsRequest) GetTotal() bool {
+	if x != nil {
+		return x.Total
+	}
+	return false
+}
+
+func (x *SummariseGroupsRequest) GetFailures() int32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+// SummariseGroupsResponse is a page of summaries in the order of names. It may be
+// short, or empty, where few of many names match.
+type SummariseGroupsResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Groups []*GroupSummary        `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Empty after the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummariseGroupsResponse) Reset() {
+	*x = SummariseGroupsResponse{}
+	mi := &file_muster_v1_jobs_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummariseGroupsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummariseGroupsResponse) ProtoMessage() {}
+
+func (x *SummariseGroupsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_jobs_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummariseGroupsResponse.ProtoReflect.Descriptor instead.
+func (*SummariseGroupsResponse) Descriptor() ([]byte, []int) {
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SummariseGroupsResponse) GetGroups() []*GroupSummary {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *SummariseGroupsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// GroupSummary is a group: its jobs by state, and what the attempts used that completed
+// its complete jobs.
+type GroupSummary struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Counts *Counts                `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
+	// Bytes at the peak, and seconds.
+	Memory *Measure `protobuf:"bytes,3,opt,name=memory,proto3" json:"memory,omitempty"`
+	Disk   *Measure `protobuf:"bytes,4,opt,name=disk,proto3" json:"disk,omitempty"`
+	Cpu    *Measure `protobuf:"bytes,5,opt,name=cpu,proto3" json:"cpu,omitempty"`
+	Wall   *Measure `protobuf:"bytes,6,opt,name=wall,proto3" json:"wall,omitempty"`
+	// When the first of them started, when the last ended, and the time between.
+	FirstStarted  *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=first_started,json=firstStarted,proto3" json:"first_started,omitempty"`
+	LastEnded     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_ended,json=lastEnded,proto3" json:"last_ended,omitempty"`
+	Elapsed       *durationpb.Duration   `protobuf:"bytes,9,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
+	Failures      []*GroupFailure        `protobuf:"bytes,10,rep,name=failures,proto3" json:"failures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupSummary) Reset() {
+	*x = GroupSummary{}
+	mi := &file_muster_v1_jobs_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupSummary) ProtoMessage() {}
+
+func (x *GroupSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_jobs_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupSummary.ProtoReflect.Descriptor instead.
+func (*GroupSummary) Descriptor() ([]byte, []int) {
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GroupSummary) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GroupSummary) GetCounts() *Counts {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *GroupSummary) GetMemory() *Measure {
+	if x != nil {
+		return x.Memory
+	}
+	return nil
+}
+
+func (x *GroupSummary) GetDisk() *Measure {
+	if x != nil {
+		return x.Disk
+	}
+	return nil
+}
+
+func (x *GroupSummary) GetCpu() *Measure {
+	if x != nil {
+		return x.Cpu
+	}
+	return nil
+}
+
+func (x *GroupSummary) GetWall() *Measure {
+	if x != nil {
+		return x.Wall
+	}
+	return nil
+}
+
+func (x *GroupSummary) GetFirstStarted() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstStarted
+	}
+	return nil
+}
+
+func (x *GroupSummary) GetLastEnded() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastEnded
+	}
+	return nil
+}
+
+func (x *GroupSummary) GetElapsed() *durationpb.Duration {
+	if x != nil {
+		return x.Elapsed
+	}
+	return nil
+}
+
+func (x *GroupSummary) GetFailures() []*GroupFailure {
+	if x != nil {
+		return x.Failures
+	}
+	return nil
+}
+
+// Measure is how what was used is spread over jobs. Median and p95 are within 2 %.
+type Measure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Jobs of which it is known.
+	Count         int64   `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	Sum           float64 `protobuf:"fixed64,2,opt,name=sum,proto3" json:"sum,omitempty"`
+	Mean          float64 `protobuf:"fixed64,3,opt,name=mean,proto3" json:"mean,omitempty"`
+	Deviation     float64 `protobuf:"fixed64,4,opt,name=deviation,proto3" json:"deviation,omitempty"`
+	Median        float64 `protobuf:"fixed64,5,opt,name=median,proto3" json:"median,omitempty"`
+	P95           float64 `protobuf:"fixed64,6,opt,name=p95,proto3" json:"p95,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Measure) Reset() {
+	*x = Measure{}
+	mi := &file_muster_v1_jobs_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measure) ProtoMessage() {}
+
+func (x *Measure) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_jobs_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measure.ProtoReflect.Descriptor instead.
+func (*Measure) Descriptor() ([]byte, []int) {
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Measure) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Measure) GetSum() float64 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
+func (x *Measure) GetMean() float64 {
+	if x != nil {
+		return x.Mean
+	}
+	return 0
+}
+
+func (x *Measure) GetDeviation() float64 {
+	if x != nil {
+		return x.Deviation
+	}
+	return 0
+}
+
+func (x *Measure) GetMedian() float64 {
+	if x != nil {
+		return x.Median
+	}
+	return 0
+}
+
+func (x *Measure) GetP95() float64 {
+	if x != nil {
+		return x.P95
+	}
+	return 0
+}
+
+// GroupFailure are the buried jobs of one reason and exit code.
+type GroupFailure struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	ReasonText    string                 `protobuf:"bytes,2,opt,name=reason_text,json=reasonText,proto3" json:"reason_text,omitempty"`
+	ExitCode      int32                  `protobuf:"varint,3,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
+	Count         int64                  `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
+	Jobs          []*JobRef              `protobuf:"bytes,5,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupFailure) Reset() {
+	*x = GroupFailure{}
+	mi := &file_muster_v1_jobs_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupFailure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupFailure) ProtoMessage() {}
+
+func (x *GroupFailure) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_jobs_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupFailure.ProtoReflect.Descriptor instead.
+func (*GroupFailure) Descriptor() ([]byte, []int) {
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GroupFailure) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *GroupFailure) GetReasonText() string {
+	if x != nil {
+		return x.ReasonText
+	}
+	return ""
+}
+
+func (x *GroupFailure) GetExitCode() int32 {
+	if x != nil {
+		return x.ExitCode
+	}
+	return 0
+}
+
+func (x *GroupFailure) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *GroupFailure) GetJobs() []*JobRef {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+// ExportJobsRequest says which jobs.
+type ExportJobsRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Filter    *Filter                `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Every attempt of them, each with its job, instead of the jobs.
+	Attempts bool `protobuf:"varint,3,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// Also the kept output.
+	Output        bool `protobuf:"varint,4,opt,name=output,proto3" json:"output,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportJobsRequest) Reset() {
+	*x = ExportJobsRequest{}
+	mi := &file_muster_v1_jobs_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportJobsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportJobsRequest) ProtoMessage() {}
+
+func (x *ExportJobsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_jobs_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportJobsRequest.ProtoReflect.Descriptor instead.
+func (*ExportJobsRequest) Descriptor() ([]byte, []int) {
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ExportJobsRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *ExportJobsRequest) GetFilter() *Filter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ExportJobsRequest) GetAttempts() bool {
+	if x != nil {
+		return x.Attempts
+	}
+	return false
+}
+
+func (x *ExportJobsRequest) GetOutput() bool {
+	if x != nil {
+		return x.Output
+	}
+	return false
+}
+
+// ExportJobsResponse is a batch of jobs, live ones in the order of adding, then complete
+// ones from the newest; of attempts each job's are together, oldest first.
+type ExportJobsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Jobs  []*JobInfo             `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	// Of attempts: that of the same place in jobs.
+	Attempts      []*Attempt `protobuf:"bytes,2,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportJobsResponse) Reset() {
+	*x = ExportJobsResponse{}
+	mi := &file_muster_v1_jobs_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportJobsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportJobsResponse) ProtoMessage() {}
+
+func (x *ExportJobsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_jobs_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportJobsResponse.ProtoReflect.Descriptor instead.
+func (*ExportJobsResponse) Descriptor() ([]byte, []int) {
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ExportJobsResponse) GetJobs() []*JobInfo {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *ExportJobsResponse) GetAttempts() []*Attempt {
+	if x != nil {
+		return x.Attempts
+	}
+	return nil
+}
+
 // ListOutcomesRequest asks for examples of each outcome.
 type ListOutcomesRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -738,7 +1423,7 @@ type ListOutcomesRequest struct {
 
 func (x *ListOutcomesRequest) Reset() {
 	*x = ListOutcomesRequest{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[7]
+	mi := &file_muster_v1_jobs_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +1435,7 @@ func (x *ListOutcomesRequest) String() string {
 func (*ListOutcomesRequest) ProtoMessage() {}
 
 func (x *ListOutcomesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[7]
+	mi := &file_muster_v1_jobs_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +1448,7 @@ func (x *ListOutcomesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOutcomesRequest.ProtoReflect.Descriptor instead.
 func (*ListOutcomesRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{7}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListOutcomesRequest) GetNamespace() string {
@@ -813,7 +1498,7 @@ type ListOutcomesResponse struct {
 
 func (x *ListOutcomesResponse) Reset() {
 	*x = ListOutcomesResponse{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[8]
+	mi := &file_muster_v1_jobs_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +1510,7 @@ func (x *ListOutcomesResponse) String() string {
 func (*ListOutcomesResponse) ProtoMessage() {}
 
 func (x *ListOutcomesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[8]
+	mi := &file_muster_v1_jobs_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +1523,7 @@ func (x *ListOutcomesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOutcomesResponse.ProtoReflect.Descriptor instead.
 func (*ListOutcomesResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{8}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListOutcomesResponse) GetOutcomes() []*OutcomeGroup {
@@ -872,7 +1557,7 @@ type OutcomeGroup struct {
 
 func (x *OutcomeGroup) Reset() {
 	*x = OutcomeGroup{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[9]
+	mi := &file_muster_v1_jobs_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +1569,7 @@ func (x *OutcomeGroup) String() string {
 func (*OutcomeGroup) ProtoMessage() {}
 
 func (x *OutcomeGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[9]
+	mi := &file_muster_v1_jobs_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +1582,7 @@ func (x *OutcomeGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeGroup.ProtoReflect.Descriptor instead.
 func (*OutcomeGroup) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{9}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OutcomeGroup) GetState() string {
@@ -965,7 +1650,7 @@ type CountJobsRequest struct {
 
 func (x *CountJobsRequest) Reset() {
 	*x = CountJobsRequest{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[10]
+	mi := &file_muster_v1_jobs_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1662,7 @@ func (x *CountJobsRequest) String() string {
 func (*CountJobsRequest) ProtoMessage() {}
 
 func (x *CountJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[10]
+	mi := &file_muster_v1_jobs_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1675,7 @@ func (x *CountJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountJobsRequest.ProtoReflect.Descriptor instead.
 func (*CountJobsRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{10}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CountJobsRequest) GetNamespace() string {
@@ -1049,7 +1734,7 @@ type CountJobsResponse struct {
 
 func (x *CountJobsResponse) Reset() {
 	*x = CountJobsResponse{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[11]
+	mi := &file_muster_v1_jobs_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1746,7 @@ func (x *CountJobsResponse) String() string {
 func (*CountJobsResponse) ProtoMessage() {}
 
 func (x *CountJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[11]
+	mi := &file_muster_v1_jobs_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1759,7 @@ func (x *CountJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountJobsResponse.ProtoReflect.Descriptor instead.
 func (*CountJobsResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{11}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CountJobsResponse) GetTotal() *Counts {
@@ -1116,7 +1801,7 @@ type NamedCounts struct {
 
 func (x *NamedCounts) Reset() {
 	*x = NamedCounts{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[12]
+	mi := &file_muster_v1_jobs_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1128,7 +1813,7 @@ func (x *NamedCounts) String() string {
 func (*NamedCounts) ProtoMessage() {}
 
 func (x *NamedCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[12]
+	mi := &file_muster_v1_jobs_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1141,7 +1826,7 @@ func (x *NamedCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamedCounts.ProtoReflect.Descriptor instead.
 func (*NamedCounts) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{12}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *NamedCounts) GetName() string {
@@ -1172,7 +1857,7 @@ type WaitJobsRequest struct {
 
 func (x *WaitJobsRequest) Reset() {
 	*x = WaitJobsRequest{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[13]
+	mi := &file_muster_v1_jobs_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1184,7 +1869,7 @@ func (x *WaitJobsRequest) String() string {
 func (*WaitJobsRequest) ProtoMessage() {}
 
 func (x *WaitJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[13]
+	mi := &file_muster_v1_jobs_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1197,7 +1882,7 @@ func (x *WaitJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitJobsRequest.ProtoReflect.Descriptor instead.
 func (*WaitJobsRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{13}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WaitJobsRequest) GetNamespace() string {
@@ -1240,7 +1925,7 @@ type WaitJobsResponse struct {
 
 func (x *WaitJobsResponse) Reset() {
 	*x = WaitJobsResponse{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[14]
+	mi := &file_muster_v1_jobs_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1937,7 @@ func (x *WaitJobsResponse) String() string {
 func (*WaitJobsResponse) ProtoMessage() {}
 
 func (x *WaitJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[14]
+	mi := &file_muster_v1_jobs_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1950,7 @@ func (x *WaitJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitJobsResponse.ProtoReflect.Descriptor instead.
 func (*WaitJobsResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{14}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WaitJobsResponse) GetCounts() *Counts {
@@ -1302,7 +1987,7 @@ type ChangeJobsRequest struct {
 
 func (x *ChangeJobsRequest) Reset() {
 	*x = ChangeJobsRequest{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[15]
+	mi := &file_muster_v1_jobs_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1999,7 @@ func (x *ChangeJobsRequest) String() string {
 func (*ChangeJobsRequest) ProtoMessage() {}
 
 func (x *ChangeJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[15]
+	mi := &file_muster_v1_jobs_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +2012,7 @@ func (x *ChangeJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeJobsRequest.ProtoReflect.Descriptor instead.
 func (*ChangeJobsRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{15}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ChangeJobsRequest) GetNamespace() string {
@@ -1386,7 +2071,7 @@ type ChangeJobsResponse struct {
 
 func (x *ChangeJobsResponse) Reset() {
 	*x = ChangeJobsResponse{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[16]
+	mi := &file_muster_v1_jobs_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +2083,7 @@ func (x *ChangeJobsResponse) String() string {
 func (*ChangeJobsResponse) ProtoMessage() {}
 
 func (x *ChangeJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[16]
+	mi := &file_muster_v1_jobs_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +2096,7 @@ func (x *ChangeJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeJobsResponse.ProtoReflect.Descriptor instead.
 func (*ChangeJobsResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{16}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ChangeJobsResponse) GetChanged() int64 {
@@ -1446,7 +2131,7 @@ type ChangeRefusal struct {
 
 func (x *ChangeRefusal) Reset() {
 	*x = ChangeRefusal{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[17]
+	mi := &file_muster_v1_jobs_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +2143,7 @@ func (x *ChangeRefusal) String() string {
 func (*ChangeRefusal) ProtoMessage() {}
 
 func (x *ChangeRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[17]
+	mi := &file_muster_v1_jobs_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +2156,7 @@ func (x *ChangeRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRefusal.ProtoReflect.Descriptor instead.
 func (*ChangeRefusal) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{17}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ChangeRefusal) GetJob() *JobRef {
@@ -1506,7 +2191,7 @@ type ModifyJobsRequest struct {
 
 func (x *ModifyJobsRequest) Reset() {
 	*x = ModifyJobsRequest{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[18]
+	mi := &file_muster_v1_jobs_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1518,7 +2203,7 @@ func (x *ModifyJobsRequest) String() string {
 func (*ModifyJobsRequest) ProtoMessage() {}
 
 func (x *ModifyJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[18]
+	mi := &file_muster_v1_jobs_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1531,7 +2216,7 @@ func (x *ModifyJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyJobsRequest.ProtoReflect.Descriptor instead.
 func (*ModifyJobsRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{18}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ModifyJobsRequest) GetNamespace() string {
@@ -1595,7 +2280,7 @@ type ListAttemptsRequest struct {
 
 func (x *ListAttemptsRequest) Reset() {
 	*x = ListAttemptsRequest{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[19]
+	mi := &file_muster_v1_jobs_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +2292,7 @@ func (x *ListAttemptsRequest) String() string {
 func (*ListAttemptsRequest) ProtoMessage() {}
 
 func (x *ListAttemptsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[19]
+	mi := &file_muster_v1_jobs_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +2305,7 @@ func (x *ListAttemptsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAttemptsRequest.ProtoReflect.Descriptor instead.
 func (*ListAttemptsRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{19}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListAttemptsRequest) GetNamespace() string {
@@ -1654,7 +2339,7 @@ type ListAttemptsResponse struct {
 
 func (x *ListAttemptsResponse) Reset() {
 	*x = ListAttemptsResponse{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[20]
+	mi := &file_muster_v1_jobs_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1666,7 +2351,7 @@ func (x *ListAttemptsResponse) String() string {
 func (*ListAttemptsResponse) ProtoMessage() {}
 
 func (x *ListAttemptsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[20]
+	mi := &file_muster_v1_jobs_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1679,7 +2364,7 @@ func (x *ListAttemptsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAttemptsResponse.ProtoReflect.Descriptor instead.
 func (*ListAttemptsResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{20}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListAttemptsResponse) GetAttempts() []*Attempt {
@@ -1708,7 +2393,7 @@ type StreamLogsRequest struct {
 
 func (x *StreamLogsRequest) Reset() {
 	*x = StreamLogsRequest{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[21]
+	mi := &file_muster_v1_jobs_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1720,7 +2405,7 @@ func (x *StreamLogsRequest) String() string {
 func (*StreamLogsRequest) ProtoMessage() {}
 
 func (x *StreamLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[21]
+	mi := &file_muster_v1_jobs_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,7 +2418,7 @@ func (x *StreamLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamLogsRequest.ProtoReflect.Descriptor instead.
 func (*StreamLogsRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{21}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StreamLogsRequest) GetNamespace() string {
@@ -1792,7 +2477,7 @@ type StreamLogsResponse struct {
 
 func (x *StreamLogsResponse) Reset() {
 	*x = StreamLogsResponse{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[22]
+	mi := &file_muster_v1_jobs_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +2489,7 @@ func (x *StreamLogsResponse) String() string {
 func (*StreamLogsResponse) ProtoMessage() {}
 
 func (x *StreamLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[22]
+	mi := &file_muster_v1_jobs_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +2502,7 @@ func (x *StreamLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamLogsResponse.ProtoReflect.Descriptor instead.
 func (*StreamLogsResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{22}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StreamLogsResponse) GetStream() string {
@@ -1859,7 +2544,7 @@ type ExplainJobRequest struct {
 
 func (x *ExplainJobRequest) Reset() {
 	*x = ExplainJobRequest{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[23]
+	mi := &file_muster_v1_jobs_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +2556,7 @@ func (x *ExplainJobRequest) String() string {
 func (*ExplainJobRequest) ProtoMessage() {}
 
 func (x *ExplainJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[23]
+	mi := &file_muster_v1_jobs_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +2569,7 @@ func (x *ExplainJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainJobRequest.ProtoReflect.Descriptor instead.
 func (*ExplainJobRequest) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{23}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ExplainJobRequest) GetNamespace() string {
@@ -1916,7 +2601,7 @@ type ExplainJobResponse struct {
 
 func (x *ExplainJobResponse) Reset() {
 	*x = ExplainJobResponse{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[24]
+	mi := &file_muster_v1_jobs_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2613,7 @@ func (x *ExplainJobResponse) String() string {
 func (*ExplainJobResponse) ProtoMessage() {}
 
 func (x *ExplainJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[24]
+	mi := &file_muster_v1_jobs_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2626,7 @@ func (x *ExplainJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainJobResponse.ProtoReflect.Descriptor instead.
 func (*ExplainJobResponse) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{24}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ExplainJobResponse) GetState() string {
@@ -1986,7 +2671,7 @@ type Obstacle struct {
 
 func (x *Obstacle) Reset() {
 	*x = Obstacle{}
-	mi := &file_muster_v1_jobs_proto_msgTypes[25]
+	mi := &file_muster_v1_jobs_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +2683,7 @@ func (x *Obstacle) String() string {
 func (*Obstacle) ProtoMessage() {}
 
 func (x *Obstacle) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_jobs_proto_msgTypes[25]
+	mi := &file_muster_v1_jobs_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +2696,7 @@ func (x *Obstacle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Obstacle.ProtoReflect.Descriptor instead.
 func (*Obstacle) Descriptor() ([]byte, []int) {
-	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{25}
+	return file_muster_v1_jobs_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Obstacle) GetWord() string {
@@ -2039,7 +2724,7 @@ var File_muster_v1_jobs_proto protoreflect.FileDescriptor
 
 const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\n" +
-	"\x14muster/v1/jobs.proto\x12\tmuster.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17muster/v1/attempt.proto\x1a\x15muster/v1/error.proto\x1a\x13muster/v1/job.proto\x1a\x15muster/v1/watch.proto\"\xad\x02\n" +
+	"\x14muster/v1/jobs.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17muster/v1/attempt.proto\x1a\x15muster/v1/error.proto\x1a\x13muster/v1/job.proto\x1a\x15muster/v1/watch.proto\"\xad\x02\n" +
 	"\x0eAddJobsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1a\n" +
 	"\bexisting\x18\x02 \x01(\tR\bexisting\x12\x12\n" +
@@ -2071,7 +2756,7 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x02id\x18\x05 \x01(\tR\x02id\x12\x16\n" +
 	"\x06result\x18\x06 \x01(\tR\x06result\x12&\n" +
 	"\x05error\x18\a \x01(\v2\x10.muster.v1.ErrorR\x05error\x12\x10\n" +
-	"\x03seq\x18\b \x01(\x04R\x03seq\"\xa9\x02\n" +
+	"\x03seq\x18\b \x01(\x04R\x03seq\"\xac\x06\n" +
 	"\x06Filter\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x14\n" +
 	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
@@ -2085,7 +2770,23 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"key_prefix\x18\t \x01(\tR\tkeyPrefix\x12\x18\n" +
 	"\acommand\x18\n" +
 	" \x01(\tR\acommand\x12\x18\n" +
-	"\aaccount\x18\v \x01(\tR\aaccountB\f\n" +
+	"\aaccount\x18\v \x01(\tR\aaccount\x12!\n" +
+	"\fgroup_prefix\x18\f \x01(\tR\vgroupPrefix\x12\x1d\n" +
+	"\n" +
+	"group_part\x18\r \x01(\tR\tgroupPart\x12\x10\n" +
+	"\x03key\x18\x0e \x01(\tR\x03key\x12\x19\n" +
+	"\bkey_part\x18\x0f \x01(\tR\akeyPart\x12\x1c\n" +
+	"\tsubmitter\x18\x10 \x01(\tR\tsubmitter\x12;\n" +
+	"\vadded_since\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"addedSince\x12;\n" +
+	"\vadded_until\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"addedUntil\x12?\n" +
+	"\rstarted_since\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\fstartedSince\x12?\n" +
+	"\rstarted_until\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\fstartedUntil\x12;\n" +
+	"\vended_since\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"endedSince\x12;\n" +
+	"\vended_until\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"endedUntilB\f\n" +
 	"\n" +
 	"_exit_code\"\xa6\x01\n" +
 	"\rGetJobRequest\x12\x1c\n" +
@@ -2093,7 +2794,7 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x03job\x18\x02 \x01(\v2\x11.muster.v1.JobRefR\x03job\x12\x16\n" +
 	"\x06output\x18\x03 \x01(\bR\x06output\x12 \n" +
 	"\venvironment\x18\x04 \x01(\bR\venvironment\x12\x18\n" +
-	"\aencoded\x18\x05 \x01(\bR\aencoded\"\x8d\x02\n" +
+	"\aencoded\x18\x05 \x01(\bR\aencoded\"\xa8\x02\n" +
 	"\x0fListJobsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12)\n" +
 	"\x06filter\x18\x02 \x01(\v2\x11.muster.v1.FilterR\x06filter\x12\x1b\n" +
@@ -2103,10 +2804,61 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x06output\x18\x05 \x01(\bR\x06output\x12 \n" +
 	"\venvironment\x18\x06 \x01(\bR\venvironment\x12%\n" +
 	"\x04jobs\x18\a \x03(\v2\x11.muster.v1.JobRefR\x04jobs\x12\x14\n" +
-	"\x05brief\x18\b \x01(\bR\x05brief\"b\n" +
+	"\x05brief\x18\b \x01(\bR\x05brief\x12\x19\n" +
+	"\border_by\x18\t \x01(\tR\aorderBy\"|\n" +
 	"\x10ListJobsResponse\x12&\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x12.muster.v1.JobInfoR\x04jobs\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xae\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x18\n" +
+	"\apartial\x18\x03 \x01(\bR\apartial\"\xfc\x01\n" +
+	"\x16SummariseGroupsRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12!\n" +
+	"\fgroup_prefix\x18\x03 \x01(\tR\vgroupPrefix\x12\x1d\n" +
+	"\n" +
+	"group_part\x18\x04 \x01(\tR\tgroupPart\x12\x1b\n" +
+	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x06 \x01(\tR\tpageToken\x12\x14\n" +
+	"\x05total\x18\a \x01(\bR\x05total\x12\x1a\n" +
+	"\bfailures\x18\b \x01(\x05R\bfailures\"r\n" +
+	"\x17SummariseGroupsResponse\x12/\n" +
+	"\x06groups\x18\x01 \x03(\v2\x17.muster.v1.GroupSummaryR\x06groups\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd5\x03\n" +
+	"\fGroupSummary\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
+	"\x06counts\x18\x02 \x01(\v2\x11.muster.v1.CountsR\x06counts\x12*\n" +
+	"\x06memory\x18\x03 \x01(\v2\x12.muster.v1.MeasureR\x06memory\x12&\n" +
+	"\x04disk\x18\x04 \x01(\v2\x12.muster.v1.MeasureR\x04disk\x12$\n" +
+	"\x03cpu\x18\x05 \x01(\v2\x12.muster.v1.MeasureR\x03cpu\x12&\n" +
+	"\x04wall\x18\x06 \x01(\v2\x12.muster.v1.MeasureR\x04wall\x12?\n" +
+	"\rfirst_started\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\ffirstStarted\x129\n" +
+	"\n" +
+	"last_ended\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tlastEnded\x123\n" +
+	"\aelapsed\x18\t \x01(\v2\x19.google.protobuf.DurationR\aelapsed\x123\n" +
+	"\bfailures\x18\n" +
+	" \x03(\v2\x17.muster.v1.GroupFailureR\bfailures\"\x8d\x01\n" +
+	"\aMeasure\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x03R\x05count\x12\x10\n" +
+	"\x03sum\x18\x02 \x01(\x01R\x03sum\x12\x12\n" +
+	"\x04mean\x18\x03 \x01(\x01R\x04mean\x12\x1c\n" +
+	"\tdeviation\x18\x04 \x01(\x01R\tdeviation\x12\x16\n" +
+	"\x06median\x18\x05 \x01(\x01R\x06median\x12\x10\n" +
+	"\x03p95\x18\x06 \x01(\x01R\x03p95\"\xa1\x01\n" +
+	"\fGroupFailure\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1f\n" +
+	"\vreason_text\x18\x02 \x01(\tR\n" +
+	"reasonText\x12\x1b\n" +
+	"\texit_code\x18\x03 \x01(\x05R\bexitCode\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\x03R\x05count\x12%\n" +
+	"\x04jobs\x18\x05 \x03(\v2\x11.muster.v1.JobRefR\x04jobs\"\x90\x01\n" +
+	"\x11ExportJobsRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12)\n" +
+	"\x06filter\x18\x02 \x01(\v2\x11.muster.v1.FilterR\x06filter\x12\x1a\n" +
+	"\battempts\x18\x03 \x01(\bR\battempts\x12\x16\n" +
+	"\x06output\x18\x04 \x01(\bR\x06output\"l\n" +
+	"\x12ExportJobsResponse\x12&\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x12.muster.v1.JobInfoR\x04jobs\x12.\n" +
+	"\battempts\x18\x02 \x03(\v2\x12.muster.v1.AttemptR\battempts\"\xae\x01\n" +
 	"\x13ListOutcomesRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12)\n" +
 	"\x06filter\x18\x02 \x01(\v2\x11.muster.v1.FilterR\x06filter\x12\x14\n" +
@@ -2203,7 +2955,7 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\bObstacle\x12\x12\n" +
 	"\x04word\x18\x01 \x01(\tR\x04word\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x120\n" +
-	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until2\xc9\b\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until2\xf0\t\n" +
 	"\x04Jobs\x12D\n" +
 	"\aAddJobs\x12\x19.muster.v1.AddJobsRequest\x1a\x1a.muster.v1.AddJobsResponse(\x010\x01\x12A\n" +
 	"\bAddBatch\x12\x19.muster.v1.AddJobsRequest\x1a\x1a.muster.v1.AddJobsResponse\x126\n" +
@@ -2224,7 +2976,10 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\n" +
 	"StreamLogs\x12\x1c.muster.v1.StreamLogsRequest\x1a\x1d.muster.v1.StreamLogsResponse0\x01\x12I\n" +
 	"\n" +
-	"ExplainJob\x12\x1c.muster.v1.ExplainJobRequest\x1a\x1d.muster.v1.ExplainJobResponseB7Z5github.com/muster-queue/muster/api/muster/v1;musterv1b\x06proto3"
+	"ExplainJob\x12\x1c.muster.v1.ExplainJobRequest\x1a\x1d.muster.v1.ExplainJobResponse\x12X\n" +
+	"\x0fSummariseGroups\x12!.muster.v1.SummariseGroupsRequest\x1a\".muster.v1.SummariseGroupsResponse\x12K\n" +
+	"\n" +
+	"ExportJobs\x12\x1c.muster.v1.ExportJobsRequest\x1a\x1d.muster.v1.ExportJobsResponse0\x01B7Z5github.com/muster-queue/muster/api/muster/v1;musterv1b\x06proto3"
 
 var (
 	file_muster_v1_jobs_proto_rawDescOnce sync.Once
@@ -2238,112 +2993,144 @@ func file_muster_v1_jobs_proto_rawDescGZIP() []byte {
 	return file_muster_v1_jobs_proto_rawDescData
 }
 
-var file_muster_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_muster_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_muster_v1_jobs_proto_goTypes = []any{
-	(*AddJobsRequest)(nil),        // 0: muster.v1.AddJobsRequest
-	(*AddJobsResponse)(nil),       // 1: muster.v1.AddJobsResponse
-	(*AddedItem)(nil),             // 2: muster.v1.AddedItem
-	(*Filter)(nil),                // 3: muster.v1.Filter
-	(*GetJobRequest)(nil),         // 4: muster.v1.GetJobRequest
-	(*ListJobsRequest)(nil),       // 5: muster.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 6: muster.v1.ListJobsResponse
-	(*ListOutcomesRequest)(nil),   // 7: muster.v1.ListOutcomesRequest
-	(*ListOutcomesResponse)(nil),  // 8: muster.v1.ListOutcomesResponse
-	(*OutcomeGroup)(nil),          // 9: muster.v1.OutcomeGroup
-	(*CountJobsRequest)(nil),      // 10: muster.v1.CountJobsRequest
-	(*CountJobsResponse)(nil),     // 11: muster.v1.CountJobsResponse
-	(*NamedCounts)(nil),           // 12: muster.v1.NamedCounts
-	(*WaitJobsRequest)(nil),       // 13: muster.v1.WaitJobsRequest
-	(*WaitJobsResponse)(nil),      // 14: muster.v1.WaitJobsResponse
-	(*ChangeJobsRequest)(nil),     // 15: muster.v1.ChangeJobsRequest
-	(*ChangeJobsResponse)(nil),    // 16: muster.v1.ChangeJobsResponse
-	(*ChangeRefusal)(nil),         // 17: muster.v1.ChangeRefusal
-	(*ModifyJobsRequest)(nil),     // 18: muster.v1.ModifyJobsRequest
-	(*ListAttemptsRequest)(nil),   // 19: muster.v1.ListAttemptsRequest
-	(*ListAttemptsResponse)(nil),  // 20: muster.v1.ListAttemptsResponse
-	(*StreamLogsRequest)(nil),     // 21: muster.v1.StreamLogsRequest
-	(*StreamLogsResponse)(nil),    // 22: muster.v1.StreamLogsResponse
-	(*ExplainJobRequest)(nil),     // 23: muster.v1.ExplainJobRequest
-	(*ExplainJobResponse)(nil),    // 24: muster.v1.ExplainJobResponse
-	(*Obstacle)(nil),              // 25: muster.v1.Obstacle
-	(*Job)(nil),                   // 26: muster.v1.Job
-	(*Error)(nil),                 // 27: muster.v1.Error
-	(*JobRef)(nil),                // 28: muster.v1.JobRef
-	(*JobInfo)(nil),               // 29: muster.v1.JobInfo
-	(*Counts)(nil),                // 30: muster.v1.Counts
-	(*fieldmaskpb.FieldMask)(nil), // 31: google.protobuf.FieldMask
-	(*Attempt)(nil),               // 32: muster.v1.Attempt
-	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
-	(*WatchJobsRequest)(nil),      // 34: muster.v1.WatchJobsRequest
-	(*WatchJobsResponse)(nil),     // 35: muster.v1.WatchJobsResponse
+	(*AddJobsRequest)(nil),          // 0: muster.v1.AddJobsRequest
+	(*AddJobsResponse)(nil),         // 1: muster.v1.AddJobsResponse
+	(*AddedItem)(nil),               // 2: muster.v1.AddedItem
+	(*Filter)(nil),                  // 3: muster.v1.Filter
+	(*GetJobRequest)(nil),           // 4: muster.v1.GetJobRequest
+	(*ListJobsRequest)(nil),         // 5: muster.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),        // 6: muster.v1.ListJobsResponse
+	(*SummariseGroupsRequest)(nil),  // 7: muster.v1.SummariseGroupsRequest
+	(*SummariseGroupsResponse)(nil), // 8: muster.v1.SummariseGroupsResponse
+	(*GroupSummary)(nil),            // 9: muster.v1.GroupSummary
+	(*Measure)(nil),                 // 10: muster.v1.Measure
+	(*GroupFailure)(nil),            // 11: muster.v1.GroupFailure
+	(*ExportJobsRequest)(nil),       // 12: muster.v1.ExportJobsRequest
+	(*ExportJobsResponse)(nil),      // 13: muster.v1.ExportJobsResponse
+	(*ListOutcomesRequest)(nil),     // 14: muster.v1.ListOutcomesRequest
+	(*ListOutcomesResponse)(nil),    // 15: muster.v1.ListOutcomesResponse
+	(*OutcomeGroup)(nil),            // 16: muster.v1.OutcomeGroup
+	(*CountJobsRequest)(nil),        // 17: muster.v1.CountJobsRequest
+	(*CountJobsResponse)(nil),       // 18: muster.v1.CountJobsResponse
+	(*NamedCounts)(nil),             // 19: muster.v1.NamedCounts
+	(*WaitJobsRequest)(nil),         // 20: muster.v1.WaitJobsRequest
+	(*WaitJobsResponse)(nil),        // 21: muster.v1.WaitJobsResponse
+	(*ChangeJobsRequest)(nil),       // 22: muster.v1.ChangeJobsRequest
+	(*ChangeJobsResponse)(nil),      // 23: muster.v1.ChangeJobsResponse
+	(*ChangeRefusal)(nil),           // 24: muster.v1.ChangeRefusal
+	(*ModifyJobsRequest)(nil),       // 25: muster.v1.ModifyJobsRequest
+	(*ListAttemptsRequest)(nil),     // 26: muster.v1.ListAttemptsRequest
+	(*ListAttemptsResponse)(nil),    // 27: muster.v1.ListAttemptsResponse
+	(*StreamLogsRequest)(nil),       // 28: muster.v1.StreamLogsRequest
+	(*StreamLogsResponse)(nil),      // 29: muster.v1.StreamLogsResponse
+	(*ExplainJobRequest)(nil),       // 30: muster.v1.ExplainJobRequest
+	(*ExplainJobResponse)(nil),      // 31: muster.v1.ExplainJobResponse
+	(*Obstacle)(nil),                // 32: muster.v1.Obstacle
+	(*Job)(nil),                     // 33: muster.v1.Job
+	(*Error)(nil),                   // 34: muster.v1.Error
+	(*timestamppb.Timestamp)(nil),   // 35: google.protobuf.Timestamp
+	(*JobRef)(nil),                  // 36: muster.v1.JobRef
+	(*JobInfo)(nil),                 // 37: muster.v1.JobInfo
+	(*Counts)(nil),                  // 38: muster.v1.Counts
+	(*durationpb.Duration)(nil),     // 39: google.protobuf.Duration
+	(*Attempt)(nil),                 // 40: muster.v1.Attempt
+	(*fieldmaskpb.FieldMask)(nil),   // 41: google.protobuf.FieldMask
+	(*WatchJobsRequest)(nil),        // 42: muster.v1.WatchJobsRequest
+	(*WatchJobsResponse)(nil),       // 43: muster.v1.WatchJobsResponse
 }
 var file_muster_v1_jobs_proto_depIdxs = []int32{
-	26, // 0: muster.v1.AddJobsRequest.defaults:type_name -> muster.v1.Job
-	26, // 1: muster.v1.AddJobsRequest.jobs:type_name -> muster.v1.Job
+	33, // 0: muster.v1.AddJobsRequest.defaults:type_name -> muster.v1.Job
+	33, // 1: muster.v1.AddJobsRequest.jobs:type_name -> muster.v1.Job
 	2,  // 2: muster.v1.AddJobsResponse.items:type_name -> muster.v1.AddedItem
-	27, // 3: muster.v1.AddedItem.error:type_name -> muster.v1.Error
-	28, // 4: muster.v1.GetJobRequest.job:type_name -> muster.v1.JobRef
-	3,  // 5: muster.v1.ListJobsRequest.filter:type_name -> muster.v1.Filter
-	28, // 6: muster.v1.ListJobsRequest.jobs:type_name -> muster.v1.JobRef
-	29, // 7: muster.v1.ListJobsResponse.jobs:type_name -> muster.v1.JobInfo
-	3,  // 8: muster.v1.ListOutcomesRequest.filter:type_name -> muster.v1.Filter
-	9,  // 9: muster.v1.ListOutcomesResponse.outcomes:type_name -> muster.v1.OutcomeGroup
-	29, // 10: muster.v1.OutcomeGroup.jobs:type_name -> muster.v1.JobInfo
-	30, // 11: muster.v1.CountJobsResponse.total:type_name -> muster.v1.Counts
-	12, // 12: muster.v1.CountJobsResponse.items:type_name -> muster.v1.NamedCounts
-	30, // 13: muster.v1.NamedCounts.counts:type_name -> muster.v1.Counts
-	28, // 14: muster.v1.WaitJobsRequest.jobs:type_name -> muster.v1.JobRef
-	30, // 15: muster.v1.WaitJobsResponse.counts:type_name -> muster.v1.Counts
-	28, // 16: muster.v1.ChangeJobsRequest.jobs:type_name -> muster.v1.JobRef
-	3,  // 17: muster.v1.ChangeJobsRequest.filter:type_name -> muster.v1.Filter
-	17, // 18: muster.v1.ChangeJobsResponse.refusals:type_name -> muster.v1.ChangeRefusal
-	28, // 19: muster.v1.ChangeRefusal.job:type_name -> muster.v1.JobRef
-	27, // 20: muster.v1.ChangeRefusal.error:type_name -> muster.v1.Error
-	28, // 21: muster.v1.ModifyJobsRequest.jobs:type_name -> muster.v1.JobRef
-	3,  // 22: muster.v1.ModifyJobsRequest.filter:type_name -> muster.v1.Filter
-	26, // 23: muster.v1.ModifyJobsRequest.changes:type_name -> muster.v1.Job
-	31, // 24: muster.v1.ModifyJobsRequest.update_mask:type_name -> google.protobuf.FieldMask
-	28, // 25: muster.v1.ListAttemptsRequest.job:type_name -> muster.v1.JobRef
-	32, // 26: muster.v1.ListAttemptsResponse.attempts:type_name -> muster.v1.Attempt
-	28, // 27: muster.v1.StreamLogsRequest.job:type_name -> muster.v1.JobRef
-	28, // 28: muster.v1.ExplainJobRequest.job:type_name -> muster.v1.JobRef
-	25, // 29: muster.v1.ExplainJobResponse.obstacles:type_name -> muster.v1.Obstacle
-	33, // 30: muster.v1.Obstacle.until:type_name -> google.protobuf.Timestamp
-	0,  // 31: muster.v1.Jobs.AddJobs:input_type -> muster.v1.AddJobsRequest
-	0,  // 32: muster.v1.Jobs.AddBatch:input_type -> muster.v1.AddJobsRequest
-	4,  // 33: muster.v1.Jobs.GetJob:input_type -> muster.v1.GetJobRequest
-	5,  // 34: muster.v1.Jobs.ListJobs:input_type -> muster.v1.ListJobsRequest
-	7,  // 35: muster.v1.Jobs.ListOutcomes:input_type -> muster.v1.ListOutcomesRequest
-	10, // 36: muster.v1.Jobs.CountJobs:input_type -> muster.v1.CountJobsRequest
-	34, // 37: muster.v1.Jobs.WatchJobs:input_type -> muster.v1.WatchJobsRequest
-	13, // 38: muster.v1.Jobs.WaitJobs:input_type -> muster.v1.WaitJobsRequest
-	15, // 39: muster.v1.Jobs.KickJobs:input_type -> muster.v1.ChangeJobsRequest
-	15, // 40: muster.v1.Jobs.CancelJobs:input_type -> muster.v1.ChangeJobsRequest
-	15, // 41: muster.v1.Jobs.DeleteJobs:input_type -> muster.v1.ChangeJobsRequest
-	18, // 42: muster.v1.Jobs.ModifyJobs:input_type -> muster.v1.ModifyJobsRequest
-	19, // 43: muster.v1.Jobs.ListAttempts:input_type -> muster.v1.ListAttemptsRequest
-	21, // 44: muster.v1.Jobs.StreamLogs:input_type -> muster.v1.StreamLogsRequest
-	23, // 45: muster.v1.Jobs.ExplainJob:input_type -> muster.v1.ExplainJobRequest
-	1,  // 46: muster.v1.Jobs.AddJobs:output_type -> muster.v1.AddJobsResponse
-	1,  // 47: muster.v1.Jobs.AddBatch:output_type -> muster.v1.AddJobsResponse
-	29, // 48: muster.v1.Jobs.GetJob:output_type -> muster.v1.JobInfo
-	6,  // 49: muster.v1.Jobs.ListJobs:output_type -> muster.v1.ListJobsResponse
-	8,  // 50: muster.v1.Jobs.ListOutcomes:output_type -> muster.v1.ListOutcomesResponse
-	11, // 51: muster.v1.Jobs.CountJobs:output_type -> muster.v1.CountJobsResponse
-	35, // 52: muster.v1.Jobs.WatchJobs:output_type -> muster.v1.WatchJobsResponse
-	14, // 53: muster.v1.Jobs.WaitJobs:output_type -> muster.v1.WaitJobsResponse
-	16, // 54: muster.v1.Jobs.KickJobs:output_type -> muster.v1.ChangeJobsResponse
-	16, // 55: muster.v1.Jobs.CancelJobs:output_type -> muster.v1.ChangeJobsResponse
-	16, // 56: muster.v1.Jobs.DeleteJobs:output_type -> muster.v1.ChangeJobsResponse
-	16, // 57: muster.v1.Jobs.ModifyJobs:output_type -> muster.v1.ChangeJobsResponse
-	20, // 58: muster.v1.Jobs.ListAttempts:output_type -> muster.v1.ListAttemptsResponse
-	22, // 59: muster.v1.Jobs.StreamLogs:output_type -> muster.v1.StreamLogsResponse
-	24, // 60: muster.v1.Jobs.ExplainJob:output_type -> muster.v1.ExplainJobResponse
-	46, // [46:61] is the sub-list for method output_type
-	31, // [31:46] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	34, // 3: muster.v1.AddedItem.error:type_name -> muster.v1.Error
+	35, // 4: muster.v1.Filter.added_since:type_name -> google.protobuf.Timestamp
+	35, // 5: muster.v1.Filter.added_until:type_name -> google.protobuf.Timestamp
+	35, // 6: muster.v1.Filter.started_since:type_name -> google.protobuf.Timestamp
+	35, // 7: muster.v1.Filter.started_until:type_name -> google.protobuf.Timestamp
+	35, // 8: muster.v1.Filter.ended_since:type_name -> google.protobuf.Timestamp
+	35, // 9: muster.v1.Filter.ended_until:type_name -> google.protobuf.Timestamp
+	36, // 10: muster.v1.GetJobRequest.job:type_name -> muster.v1.JobRef
+	3,  // 11: muster.v1.ListJobsRequest.filter:type_name -> muster.v1.Filter
+	36, // 12: muster.v1.ListJobsRequest.jobs:type_name -> muster.v1.JobRef
+	37, // 13: muster.v1.ListJobsResponse.jobs:type_name -> muster.v1.JobInfo
+	9,  // 14: muster.v1.SummariseGroupsResponse.groups:type_name -> muster.v1.GroupSummary
+	38, // 15: muster.v1.GroupSummary.counts:type_name -> muster.v1.Counts
+	10, // 16: muster.v1.GroupSummary.memory:type_name -> muster.v1.Measure
+	10, // 17: muster.v1.GroupSummary.disk:type_name -> muster.v1.Measure
+	10, // 18: muster.v1.GroupSummary.cpu:type_name -> muster.v1.Measure
+	10, // 19: muster.v1.GroupSummary.wall:type_name -> muster.v1.Measure
+	35, // 20: muster.v1.GroupSummary.first_started:type_name -> google.protobuf.Timestamp
+	35, // 21: muster.v1.GroupSummary.last_ended:type_name -> google.protobuf.Timestamp
+	39, // 22: muster.v1.GroupSummary.elapsed:type_name -> google.protobuf.Duration
+	11, // 23: muster.v1.GroupSummary.failures:type_name -> muster.v1.GroupFailure
+	36, // 24: muster.v1.GroupFailure.jobs:type_name -> muster.v1.JobRef
+	3,  // 25: muster.v1.ExportJobsRequest.filter:type_name -> muster.v1.Filter
+	37, // 26: muster.v1.ExportJobsResponse.jobs:type_name -> muster.v1.JobInfo
+	40, // 27: muster.v1.ExportJobsResponse.attempts:type_name -> muster.v1.Attempt
+	3,  // 28: muster.v1.ListOutcomesRequest.filter:type_name -> muster.v1.Filter
+	16, // 29: muster.v1.ListOutcomesResponse.outcomes:type_name -> muster.v1.OutcomeGroup
+	37, // 30: muster.v1.OutcomeGroup.jobs:type_name -> muster.v1.JobInfo
+	38, // 31: muster.v1.CountJobsResponse.total:type_name -> muster.v1.Counts
+	19, // 32: muster.v1.CountJobsResponse.items:type_name -> muster.v1.NamedCounts
+	38, // 33: muster.v1.NamedCounts.counts:type_name -> muster.v1.Counts
+	36, // 34: muster.v1.WaitJobsRequest.jobs:type_name -> muster.v1.JobRef
+	38, // 35: muster.v1.WaitJobsResponse.counts:type_name -> muster.v1.Counts
+	36, // 36: muster.v1.ChangeJobsRequest.jobs:type_name -> muster.v1.JobRef
+	3,  // 37: muster.v1.ChangeJobsRequest.filter:type_name -> muster.v1.Filter
+	24, // 38: muster.v1.ChangeJobsResponse.refusals:type_name -> muster.v1.ChangeRefusal
+	36, // 39: muster.v1.ChangeRefusal.job:type_name -> muster.v1.JobRef
+	34, // 40: muster.v1.ChangeRefusal.error:type_name -> muster.v1.Error
+	36, // 41: muster.v1.ModifyJobsRequest.jobs:type_name -> muster.v1.JobRef
+	3,  // 42: muster.v1.ModifyJobsRequest.filter:type_name -> muster.v1.Filter
+	33, // 43: muster.v1.ModifyJobsRequest.changes:type_name -> muster.v1.Job
+	41, // 44: muster.v1.ModifyJobsRequest.update_mask:type_name -> google.protobuf.FieldMask
+	36, // 45: muster.v1.ListAttemptsRequest.job:type_name -> muster.v1.JobRef
+	40, // 46: muster.v1.ListAttemptsResponse.attempts:type_name -> muster.v1.Attempt
+	36, // 47: muster.v1.StreamLogsRequest.job:type_name -> muster.v1.JobRef
+	36, // 48: muster.v1.ExplainJobRequest.job:type_name -> muster.v1.JobRef
+	32, // 49: muster.v1.ExplainJobResponse.obstacles:type_name -> muster.v1.Obstacle
+	35, // 50: muster.v1.Obstacle.until:type_name -> google.protobuf.Timestamp
+	0,  // 51: muster.v1.Jobs.AddJobs:input_type -> muster.v1.AddJobsRequest
+	0,  // 52: muster.v1.Jobs.AddBatch:input_type -> muster.v1.AddJobsRequest
+	4,  // 53: muster.v1.Jobs.GetJob:input_type -> muster.v1.GetJobRequest
+	5,  // 54: muster.v1.Jobs.ListJobs:input_type -> muster.v1.ListJobsRequest
+	14, // 55: muster.v1.Jobs.ListOutcomes:input_type -> muster.v1.ListOutcomesRequest
+	17, // 56: muster.v1.Jobs.CountJobs:input_type -> muster.v1.CountJobsRequest
+	42, // 57: muster.v1.Jobs.WatchJobs:input_type -> muster.v1.WatchJobsRequest
+	20, // 58: muster.v1.Jobs.WaitJobs:input_type -> muster.v1.WaitJobsRequest
+	22, // 59: muster.v1.Jobs.KickJobs:input_type -> muster.v1.ChangeJobsRequest
+	22, // 60: muster.v1.Jobs.CancelJobs:input_type -> muster.v1.ChangeJobsRequest
+	22, // 61: muster.v1.Jobs.DeleteJobs:input_type -> muster.v1.ChangeJobsRequest
+	25, // 62: muster.v1.Jobs.ModifyJobs:input_type -> muster.v1.ModifyJobsRequest
+	26, // 63: muster.v1.Jobs.ListAttempts:input_type -> muster.v1.ListAttemptsRequest
+	28, // 64: muster.v1.Jobs.StreamLogs:input_type -> muster.v1.StreamLogsRequest
+	30, // 65: muster.v1.Jobs.ExplainJob:input_type -> muster.v1.ExplainJobRequest
+	7,  // 66: muster.v1.Jobs.SummariseGroups:input_type -> muster.v1.SummariseGroupsRequest
+	12, // 67: muster.v1.Jobs.ExportJobs:input_type -> muster.v1.ExportJobsRequest
+	1,  // 68: muster.v1.Jobs.AddJobs:output_type -> muster.v1.AddJobsResponse
+	1,  // 69: muster.v1.Jobs.AddBatch:output_type -> muster.v1.AddJobsResponse
+	37, // 70: muster.v1.Jobs.GetJob:output_type -> muster.v1.JobInfo
+	6,  // 71: muster.v1.Jobs.ListJobs:output_type -> muster.v1.ListJobsResponse
+	15, // 72: muster.v1.Jobs.ListOutcomes:output_type -> muster.v1.ListOutcomesResponse
+	18, // 73: muster.v1.Jobs.CountJobs:output_type -> muster.v1.CountJobsResponse
+	43, // 74: muster.v1.Jobs.WatchJobs:output_type -> muster.v1.WatchJobsResponse
+	21, // 75: muster.v1.Jobs.WaitJobs:output_type -> muster.v1.WaitJobsResponse
+	23, // 76: muster.v1.Jobs.KickJobs:output_type -> muster.v1.ChangeJobsResponse
+	23, // 77: muster.v1.Jobs.CancelJobs:output_type -> muster.v1.ChangeJobsResponse
+	23, // 78: muster.v1.Jobs.DeleteJobs:output_type -> muster.v1.ChangeJobsResponse
+	23, // 79: muster.v1.Jobs.ModifyJobs:output_type -> muster.v1.ChangeJobsResponse
+	27, // 80: muster.v1.Jobs.ListAttempts:output_type -> muster.v1.ListAttemptsResponse
+	29, // 81: muster.v1.Jobs.StreamLogs:output_type -> muster.v1.StreamLogsResponse
+	31, // 82: muster.v1.Jobs.ExplainJob:output_type -> muster.v1.ExplainJobResponse
+	8,  // 83: muster.v1.Jobs.SummariseGroups:output_type -> muster.v1.SummariseGroupsResponse
+	13, // 84: muster.v1.Jobs.ExportJobs:output_type -> muster.v1.ExportJobsResponse
+	68, // [68:85] is the sub-list for method output_type
+	51, // [51:68] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_jobs_proto_init() }
@@ -2362,7 +3149,7 @@ func file_muster_v1_jobs_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_muster_v1_jobs_proto_rawDesc), len(file_muster_v1_jobs_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,21 +19,23 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Jobs_AddJobs_FullMethodName      = "/muster.v1.Jobs/AddJobs"
-	Jobs_AddBatch_FullMethodName     = "/muster.v1.Jobs/AddBatch"
-	Jobs_GetJob_FullMethodName       = "/muster.v1.Jobs/GetJob"
-	Jobs_ListJobs_FullMethodName     = "/muster.v1.Jobs/ListJobs"
-	Jobs_ListOutcomes_FullMethodName = "/muster.v1.Jobs/ListOutcomes"
-	Jobs_CountJobs_FullMethodName    = "/muster.v1.Jobs/CountJobs"
-	Jobs_WatchJobs_FullMethodName    = "/muster.v1.Jobs/WatchJobs"
-	Jobs_WaitJobs_FullMethodName     = "/muster.v1.Jobs/WaitJobs"
-	Jobs_KickJobs_FullMethodName     = "/muster.v1.Jobs/KickJobs"
-	Jobs_CancelJobs_FullMethodName   = "/muster.v1.Jobs/CancelJobs"
-	Jobs_DeleteJobs_FullMethodName   = "/muster.v1.Jobs/DeleteJobs"
-	Jobs_ModifyJobs_FullMethodName   = "/muster.v1.Jobs/ModifyJobs"
-	Jobs_ListAttempts_FullMethodName = "/muster.v1.Jobs/ListAttempts"
-	Jobs_StreamLogs_FullMethodName   = "/muster.v1.Jobs/StreamLogs"
-	Jobs_ExplainJob_FullMethodName   = "/muster.v1.Jobs/ExplainJob"
+	Jobs_AddJobs_FullMethodName         = "/muster.v1.Jobs/AddJobs"
+	Jobs_AddBatch_FullMethodName        = "/muster.v1.Jobs/AddBatch"
+	Jobs_GetJob_FullMethodName          = "/muster.v1.Jobs/GetJob"
+	Jobs_ListJobs_FullMethodName        = "/muster.v1.Jobs/ListJobs"
+	Jobs_ListOutcomes_FullMethodName    = "/muster.v1.Jobs/ListOutcomes"
+	Jobs_CountJobs_FullMethodName       = "/muster.v1.Jobs/CountJobs"
+	Jobs_WatchJobs_FullMethodName       = "/muster.v1.Jobs/WatchJobs"
+	Jobs_WaitJobs_FullMethodName        = "/muster.v1.Jobs/WaitJobs"
+	Jobs_KickJobs_FullMethodName        = "/muster.v1.Jobs/KickJobs"
+	Jobs_CancelJobs_FullMethodName      = "/muster.v1.Jobs/CancelJobs"
+	Jobs_DeleteJobs_FullMethodName      = "/muster.v1.Jobs/DeleteJobs"
+	Jobs_ModifyJobs_FullMethodName      = "/muster.v1.Jobs/ModifyJobs"
+	Jobs_ListAttempts_FullMethodName    = "/muster.v1.Jobs/ListAttempts"
+	Jobs_StreamLogs_FullMethodName      = "/muster.v1.Jobs/StreamLogs"
+	Jobs_ExplainJob_FullMethodName      = "/muster.v1.Jobs/ExplainJob"
+	Jobs_SummariseGroups_FullMethodName = "/muster.v1.Jobs/SummariseGroups"
+	Jobs_ExportJobs_FullMethodName      = "/muster.v1.Jobs/ExportJobs"
 )
 
 // JobsClient is the client API for Jobs service.
@@ -77,6 +79,11 @@ type JobsClient interface {
 	StreamLogs(ctx context.Context, in *StreamLogsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLogsResponse], error)
 	// ExplainJob tells why a job is not running.
 	ExplainJob(ctx context.Context, in *ExplainJobRequest, opts ...grpc.CallOption) (*ExplainJobResponse, error)
+	// SummariseGroups sums groups up: jobs by state, and what complete ones used.
+	SummariseGroups(ctx context.Context, in *SummariseGroupsRequest, opts ...grpc.CallOption) (*SummariseGroupsResponse, error)
+	// ExportJobs sends every job that a filter selects, or every attempt of them, in
+	// batches; any number of them costs the server the same memory.
+	ExportJobs(ctx context.Context, in *ExportJobsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportJobsResponse], error)
 }
 
 type jobsClient struct {
@@ -267,6 +274,35 @@ func (c *jobsClient) ExplainJob(ctx context.Context, in *ExplainJobRequest, opts
 	return out, nil
 }
 
+func (c *jobsClient) SummariseGroups(ctx context.Context, in *SummariseGroupsRequest, opts ...grpc.CallOption) (*SummariseGroupsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SummariseGroupsResponse)
+	err := c.cc.Invoke(ctx, Jobs_SummariseGroups_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *jobsClient) ExportJobs(ctx context.Context, in *ExportJobsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportJobsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Jobs_ServiceDesc.Streams[4], Jobs_ExportJobs_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportJobsRequest, ExportJobsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Jobs_ExportJobsClient = grpc.ServerStreamingClient[ExportJobsResponse]
+
 // JobsServer is the server API for Jobs service.
 // All implementations must embed UnimplementedJobsServer
 // for forward compatibility.
@@ -308,6 +344,11 @@ type JobsServer interface {
 	StreamLogs(*StreamLogsRequest, grpc.ServerStreamingServer[StreamLogsResponse]) error
 	// ExplainJob tells why a job is not running.
 	ExplainJob(context.Context, *ExplainJobRequest) (*ExplainJobResponse, error)
+	// SummariseGroups sums groups up: jobs by state, and what complete ones used.
+	SummariseGroups(context.Context, *SummariseGroupsRequest) (*SummariseGroupsResponse, error)
+	// ExportJobs sends every job that a filter selects, or every attempt of them, in
+	// batches; any number of them costs the server the same memory.
+	ExportJobs(*ExportJobsRequest, grpc.ServerStreamingServer[ExportJobsResponse]) error
 	mustEmbedUnimplementedJobsServer()
 }
 
@@ -362,6 +403,12 @@ func (UnimplementedJobsServer) StreamLogs(*StreamLogsRequest, grpc.ServerStreami
 }
 func (UnimplementedJobsServer) ExplainJob(context.Context, *ExplainJobRequest) (*ExplainJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainJob not implemented")
+}
+func (UnimplementedJobsServer) SummariseGroups(context.Context, *SummariseGroupsRequest) (*SummariseGroupsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SummariseGroups not implemented")
+}
+func (UnimplementedJobsServer) ExportJobs(*ExportJobsRequest, grpc.ServerStreamingServer[ExportJobsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportJobs not implemented")
 }
 func (UnimplementedJobsServer) mustEmbedUnimplementedJobsServer() {}
 func (UnimplementedJobsServer) testEmbeddedByValue()              {}
@@ -622,6 +669,35 @@ func _Jobs_ExplainJob_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Jobs_SummariseGroups_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SummariseGroupsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobsServer).SummariseGroups(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Jobs_SummariseGroups_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobsServer).SummariseGroups(ctx, req.(*SummariseGroupsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Jobs_ExportJobs_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportJobsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(JobsServer).ExportJobs(m, &grpc.GenericServerStream[ExportJobsRequest, ExportJobsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Jobs_ExportJobsServer = grpc.ServerStreamingServer[ExportJobsResponse]
+
 // Jobs_ServiceDesc is the grpc.ServiceDesc for Jobs service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -673,6 +749,10 @@ var Jobs_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ExplainJob",
 			Handler:    _Jobs_ExplainJob_Handler,
 		},
+		{
+			MethodName: "SummariseGroups",
+			Handler:    _Jobs_SummariseGroups_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -694,6 +774,11 @@ var Jobs_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamLogs",
 			Handler:       _Jobs_StreamLogs_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ExportJobs",
+			Handler:       _Jobs_ExportJobs_Handler,
 			ServerStreams: true,
 		},
 	},

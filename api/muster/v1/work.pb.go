@@ -481,12 +481,15 @@ type Grant struct {
 	// Agents: the newest reading of the agent's clock that the server had
 	// processed. The lease ends that many nanoseconds after it.
 	Clock int64 `protobuf:"varint,11,opt,name=clock,proto3" json:"clock,omitempty"`
-	// What was set aside for it, learned values included: amounts by name, and
-	// the bound on its wall time in nanoseconds.
+	// What was set aside for it, learned values included: amounts by name. Agents:
+	// the bound on its wall time in nanoseconds; zero for none.
 	Needs map[string]int64 `protobuf:"bytes,12,rep,name=needs,proto3" json:"needs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	Time  int64            `protobuf:"varint,13,opt,name=time,proto3" json:"time,omitempty"`
 	// Agents: it waits there for resources to become free.
-	Prefetched    bool `protobuf:"varint,14,opt,name=prefetched,proto3" json:"prefetched,omitempty"`
+	Prefetched bool `protobuf:"varint,14,opt,name=prefetched,proto3" json:"prefetched,omitempty"`
+	// Agents: what it may use of mem and disk at most, where that is not what was set
+	// aside (what was learned is an estimate, not a limit); zero for no limit.
+	Limits        map[string]int64 `protobuf:"bytes,15,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -617,6 +620,13 @@ func (x *Grant) GetPrefetched() bool {
 		return x.Prefetched
 	}
 	return false
+}
+
+func (x *Grant) GetLimits() map[string]int64 {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
 }
 
 // AttemptRef names an attempt.
@@ -1415,7 +1425,7 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"\x0fReserveResponse\x12(\n" +
 	"\x06grants\x18\x01 \x03(\v2\x10.muster.v1.GrantR\x06grants\x12\x1a\n" +
 	"\bdraining\x18\x02 \x01(\bR\bdraining\x12\x16\n" +
-	"\x06paused\x18\x03 \x01(\bR\x06paused\"\x9a\x03\n" +
+	"\x06paused\x18\x03 \x01(\bR\x06paused\"\x8b\x04\n" +
 	"\x05Grant\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\f\n" +
 	"\x01n\x18\x02 \x01(\x04R\x01n\x12\x10\n" +
@@ -1433,9 +1443,13 @@ const file_muster_v1_work_proto_rawDesc = "" +
 	"\x04time\x18\r \x01(\x03R\x04time\x12\x1e\n" +
 	"\n" +
 	"prefetched\x18\x0e \x01(\bR\n" +
-	"prefetched\x1a8\n" +
+	"prefetched\x124\n" +
+	"\x06limits\x18\x0f \x03(\v2\x1c.muster.v1.Grant.LimitsEntryR\x06limits\x1a8\n" +
 	"\n" +
 	"NeedsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a9\n" +
+	"\vLimitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"B\n" +
 	"\n" +
@@ -1526,7 +1540,7 @@ func file_muster_v1_work_proto_rawDescGZIP() []byte {
 }
 
 var file_muster_v1_work_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_muster_v1_work_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_muster_v1_work_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_muster_v1_work_proto_goTypes = []any{
 	(Report_Action)(0),            // 0: muster.v1.Report.Action
 	(*ReserveRequest)(nil),        // 1: muster.v1.ReserveRequest
@@ -1546,52 +1560,54 @@ var file_muster_v1_work_proto_goTypes = []any{
 	nil,                           // 15: muster.v1.Want.CapacityEntry
 	nil,                           // 16: muster.v1.Exactly.NeedsEntry
 	nil,                           // 17: muster.v1.Grant.NeedsEntry
-	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
-	(*Worker)(nil),                // 19: muster.v1.Worker
-	(*Job)(nil),                   // 20: muster.v1.Job
-	(*Result)(nil),                // 21: muster.v1.Result
-	(*Error)(nil),                 // 22: muster.v1.Error
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	nil,                           // 18: muster.v1.Grant.LimitsEntry
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*Worker)(nil),                // 20: muster.v1.Worker
+	(*Job)(nil),                   // 21: muster.v1.Job
+	(*Result)(nil),                // 22: muster.v1.Result
+	(*Error)(nil),                 // 23: muster.v1.Error
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
 }
 var file_muster_v1_work_proto_depIdxs = []int32{
-	18, // 0: muster.v1.ReserveRequest.wait:type_name -> google.protobuf.Duration
-	18, // 1: muster.v1.ReserveRequest.lease:type_name -> google.protobuf.Duration
+	19, // 0: muster.v1.ReserveRequest.wait:type_name -> google.protobuf.Duration
+	19, // 1: muster.v1.ReserveRequest.lease:type_name -> google.protobuf.Duration
 	2,  // 2: muster.v1.ReserveRequest.want:type_name -> muster.v1.Want
-	19, // 3: muster.v1.ReserveRequest.about:type_name -> muster.v1.Worker
+	20, // 3: muster.v1.ReserveRequest.about:type_name -> muster.v1.Worker
 	15, // 4: muster.v1.Want.capacity:type_name -> muster.v1.Want.CapacityEntry
 	3,  // 5: muster.v1.Want.exactly:type_name -> muster.v1.Exactly
 	16, // 6: muster.v1.Exactly.needs:type_name -> muster.v1.Exactly.NeedsEntry
-	18, // 7: muster.v1.Exactly.time:type_name -> google.protobuf.Duration
+	19, // 7: muster.v1.Exactly.time:type_name -> google.protobuf.Duration
 	5,  // 8: muster.v1.ReserveResponse.grants:type_name -> muster.v1.Grant
-	20, // 9: muster.v1.Grant.job:type_name -> muster.v1.Job
+	21, // 9: muster.v1.Grant.job:type_name -> muster.v1.Job
 	17, // 10: muster.v1.Grant.needs:type_name -> muster.v1.Grant.NeedsEntry
-	0,  // 11: muster.v1.Report.action:type_name -> muster.v1.Report.Action
-	21, // 12: muster.v1.Report.result:type_name -> muster.v1.Result
-	20, // 13: muster.v1.Report.outputs:type_name -> muster.v1.Job
-	7,  // 14: muster.v1.ReportRequest.reports:type_name -> muster.v1.Report
-	10, // 15: muster.v1.ReportResponse.answers:type_name -> muster.v1.ReportAnswer
-	22, // 16: muster.v1.ReportAnswer.error:type_name -> muster.v1.Error
-	23, // 17: muster.v1.ReportAnswer.due:type_name -> google.protobuf.Timestamp
-	12, // 18: muster.v1.WorkSessionRequest.open:type_name -> muster.v1.OpenSession
-	7,  // 19: muster.v1.WorkSessionRequest.reports:type_name -> muster.v1.Report
-	18, // 20: muster.v1.OpenSession.lease:type_name -> google.protobuf.Duration
-	2,  // 21: muster.v1.OpenSession.want:type_name -> muster.v1.Want
-	6,  // 22: muster.v1.OpenSession.held:type_name -> muster.v1.AttemptRef
-	19, // 23: muster.v1.OpenSession.about:type_name -> muster.v1.Worker
-	5,  // 24: muster.v1.WorkSessionResponse.grants:type_name -> muster.v1.Grant
-	10, // 25: muster.v1.WorkSessionResponse.answers:type_name -> muster.v1.ReportAnswer
-	14, // 26: muster.v1.WorkSessionResponse.stops:type_name -> muster.v1.Stop
-	1,  // 27: muster.v1.Work.Reserve:input_type -> muster.v1.ReserveRequest
-	8,  // 28: muster.v1.Work.Report:input_type -> muster.v1.ReportRequest
-	11, // 29: muster.v1.Work.WorkSession:input_type -> muster.v1.WorkSessionRequest
-	4,  // 30: muster.v1.Work.Reserve:output_type -> muster.v1.ReserveResponse
-	9,  // 31: muster.v1.Work.Report:output_type -> muster.v1.ReportResponse
-	13, // 32: muster.v1.Work.WorkSession:output_type -> muster.v1.WorkSessionResponse
-	30, // [30:33] is the sub-list for method output_type
-	27, // [27:30] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	18, // 11: muster.v1.Grant.limits:type_name -> muster.v1.Grant.LimitsEntry
+	0,  // 12: muster.v1.Report.action:type_name -> muster.v1.Report.Action
+	22, // 13: muster.v1.Report.result:type_name -> muster.v1.Result
+	21, // 14: muster.v1.Report.outputs:type_name -> muster.v1.Job
+	7,  // 15: muster.v1.ReportRequest.reports:type_name -> muster.v1.Report
+	10, // 16: muster.v1.ReportResponse.answers:type_name -> muster.v1.ReportAnswer
+	23, // 17: muster.v1.ReportAnswer.error:type_name -> muster.v1.Error
+	24, // 18: muster.v1.ReportAnswer.due:type_name -> google.protobuf.Timestamp
+	12, // 19: muster.v1.WorkSessionRequest.open:type_name -> muster.v1.OpenSession
+	7,  // 20: muster.v1.WorkSessionRequest.reports:type_name -> muster.v1.Report
+	19, // 21: muster.v1.OpenSession.lease:type_name -> google.protobuf.Duration
+	2,  // 22: muster.v1.OpenSession.want:type_name -> muster.v1.Want
+	6,  // 23: muster.v1.OpenSession.held:type_name -> muster.v1.AttemptRef
+	20, // 24: muster.v1.OpenSession.about:type_name -> muster.v1.Worker
+	5,  // 25: muster.v1.WorkSessionResponse.grants:type_name -> muster.v1.Grant
+	10, // 26: muster.v1.WorkSessionResponse.answers:type_name -> muster.v1.ReportAnswer
+	14, // 27: muster.v1.WorkSessionResponse.stops:type_name -> muster.v1.Stop
+	1,  // 28: muster.v1.Work.Reserve:input_type -> muster.v1.ReserveRequest
+	8,  // 29: muster.v1.Work.Report:input_type -> muster.v1.ReportRequest
+	11, // 30: muster.v1.Work.WorkSession:input_type -> muster.v1.WorkSessionRequest
+	4,  // 31: muster.v1.Work.Reserve:output_type -> muster.v1.ReserveResponse
+	9,  // 32: muster.v1.Work.Report:output_type -> muster.v1.ReportResponse
+	13, // 33: muster.v1.Work.WorkSession:output_type -> muster.v1.WorkSessionResponse
+	31, // [31:34] is the sub-list for method output_type
+	28, // [28:31] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_work_proto_init() }
@@ -1610,7 +1626,7 @@ func file_muster_v1_work_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_muster_v1_work_proto_rawDesc), len(file_muster_v1_work_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
