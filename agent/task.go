@@ -75,9 +75,25 @@ func (t *task) ref() *v1.HeldAttempt {
 func (t *task) spec(env []string, started func(pid int)) run.Spec {
 	return run.Spec{
 		Attempt: t.id, Number: t.grant.Number, Queue: t.grant.Queue, Key: t.job.Key, Group: t.job.Group,
-		Command: t.job.Command, Needs: t.needs, Time: time.Duration(t.grant.Time),
+		Seq: job.Seq(t.grant.Seq), Account: t.job.Account,
+		Command: t.job.Command, Needs: t.limits(), Time: time.Duration(t.grant.Time),
 		Until: t.until(), Env: env, Started: started,
 	}
+}
+
+// limits are what it may use at most: what was set aside, unless the server says
+// otherwise.
+func (t *task) limits() job.Resources {
+	if len(t.grant.Limits) == 0 {
+		return t.needs
+	}
+	limits := t.needs.Clone()
+	for name, n := range t.grant.Limits {
+		if limits[name] = n; n == 0 {
+			delete(limits, name)
+		}
+	}
+	return limits
 }
 
 // report is an empty report of the task.

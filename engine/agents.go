@@ -122,9 +122,8 @@ func (w *writer) assignment(s *Session, l *job.Live, deadline job.Time) Assignme
 	a := Assignment{Since: s.clock, version: l.GivenVersion}
 	a.Queue, a.Seq, a.Attempt, a.Number = name, l.Seq, l.Attempt, l.Number
 	a.Lease, a.Deadline = l.Lease, deadline.Std()
-	if shape, ok := w.state.Shape(l.Shape); ok {
-		a.Needs, a.Time = shape.Needs, shape.Time
-	}
+	ask := w.state.Granted(l.Seq)
+	a.Needs, a.Limits = ask.Needs, ask.Limits
 	return a
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/learn"
 )
 
 // AttachRequest opens an agent's session.
@@ -72,9 +73,9 @@ type Assignment struct {
 	Grant
 	// Prefetched jobs wait at the agent for resources to become free.
 	Prefetched bool
-	// Needs and Time are what was set aside for it.
-	Needs job.Resources
-	Time  time.Duration
+	// Needs are what was set aside for it, Limits what it may use at most.
+	Needs  job.Resources
+	Limits learn.Amounts
 	// Since is the agent's clock reading that the lease counts from.
 	Since int64
 

@@ -110,8 +110,8 @@ func (w *writer) workerInfo(row *queue.WorkerInfo) WorkerInfo {
 	if row.Agent {
 		i.Free = row.Capacity.Clone()
 		for _, h := range w.state.Held(row.ID) {
-			if shape, ok := w.state.Shape(h.Shape); ok && h.State != job.Reserved {
-				i.Free.Sub(shape.Needs)
+			if h.State != job.Reserved {
+				i.Free.Sub(w.state.Granted(h.Seq).Needs)
 			}
 		}
 	}

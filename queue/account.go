@@ -49,8 +49,8 @@ func (s *State) feedShape(sh *shapeRow) {
 	s.feed(Feed{Op: FeedDefineShape, Shape: sh.ID, Queue: sh.Queue})
 }
 
-// Shape is the shape behind a number, with the account that pays. It must not be
-// changed.
+// Shape is the shape behind a number, with the account that pays, and the needs and
+// time that its jobs ask for by now. It must not be changed.
 func (s *State) Shape(id job.ShapeID) (job.Shape, bool) {
 	row := s.shapes.byNumber(id)
 	if row == nil {
@@ -58,5 +58,7 @@ func (s *State) Shape(id job.ShapeID) (job.Shape, bool) {
 	}
 	sh := row.Shape
 	sh.Account = s.payer(row)
+	asks := s.asks[row.ask]
+	sh.Needs, sh.Time = asks.Needs, asks.Time
 	return sh, true
 }

@@ -7,7 +7,11 @@ import (
 // describe gives a job a new version of its description and files it anew under
 // what changed. A job that is not counted yet (new, or a ghost) is not fed.
 func (s *State) describe(slot uint32, r *rec, p *Prepared, q *queueRow) {
-	shape, group := s.shape(p.Job, q), s.group(p.Job.Group)
+	var was *shapeRow
+	if r.shape != 0 {
+		was = s.shapes.rows[r.shape]
+	}
+	shape, group := s.shape(p.Job, q, was), s.group(p.Job.Group)
 	counted := r.state != job.Absent && !r.ghost()
 	moved := counted && (s.shapes.rows[r.shape].queue != q || r.group != group)
 	from := s.shapes.rows[r.shape].queue

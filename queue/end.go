@@ -162,6 +162,9 @@ func (s *State) judgeFailure(r *rec, t *try, e *End) verdict {
 	if e.Result.Reason.Innocent() || s.unit(r) {
 		return v
 	}
+	if s.estimated(t, e.Result.Reason) {
+		return v // what it used beyond was not its submitter's word; the next try asks for more
+	}
 	t.failures++
 	if e.Result.Reason.Final() || s.tooLong(r, t, e) || int64(t.failures) > s.retries(r) {
 		v.to, v.outcome = job.Buried, job.OutcomeBuried
@@ -227,6 +230,7 @@ func random(seed uint64, seq job.Seq, number uint32) float64 {
 func (s *State) apply(slot uint32, r *rec, t *try, e *End, v verdict) Ended {
 	t.outcome = v.outcome
 	a := s.record(r, t, e)
+	s.learn(slot, r, t, e, v)
 	if v.to == job.Complete {
 		s.complete(slot, r, v.cause, a)
 		return Ended{State: job.Complete}
@@ -258,11 +262,11 @@ func (s *State) dueIn(d time.Duration) job.Time {
 
 // record keeps the attempt that ended; the answer is valid until the next one.
 func (s *State) record(r *rec, t *try, e *End) *job.Attempt {
-	w, sh := s.workers.rows[t.worker], s.shapes.rows[r.shape]
+	w, asked := s.workers.rows[t.worker], s.asks[t.ask]
 	s.turn.attempts = append(s.turn.attempts, job.AttemptRow{Seq: r.seq, Attempt: job.Attempt{
 		ID: t.attempt(), Number: t.number, Version: t.given, Worker: w.Name, Host: w.Host,
 		Granted: t.granted.Std(), Started: t.started.Std(), Ended: s.endedAt(e).Std(),
-		Outcome: t.outcome, Result: e.Result, Data: e.Data, Asked: sh.Needs, Time: sh.Time,
+		Outcome: t.outcome, Result: e.Result, Data: e.Data, Asked: asked.Needs, Time: asked.Time,
 	}})
 	return &s.turn.attempts[len(s.turn.attempts)-1].Attempt
 }

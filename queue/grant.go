@@ -111,6 +111,7 @@ func (s *State) attempt(slot uint32, r *rec, by uint32) *try {
 	t.given = r.version
 	t.granted, t.started, t.due = s.now, 0, 0
 	t.outcome, t.exit = job.OutcomeNone, 0
+	s.grants(r, t)
 	return t
 }
 
@@ -220,8 +221,8 @@ func (s *State) started(r *rec, t *try, at job.Time) {
 	}
 	t.started = max(t.granted, min(at, s.now))
 	t.starts++
-	if sh := s.shapes.rows[r.shape]; sh.Time > 0 && r.state.Held() {
-		s.ends.set(t.end, r.try, -t.started.Add(sh.Time))
+	if time := s.asks[t.ask].Time; time > 0 && r.state.Held() {
+		s.ends.set(t.end, r.try, -t.started.Add(time))
 	}
 }
 

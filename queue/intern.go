@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/learn"
 )
 
 // rows are interned things of one sort: by slot (what records keep, 0 is none),
@@ -67,11 +68,6 @@ type groupRow struct {
 	dirty  bool
 }
 
-type kindRow struct {
-	job.KindRow
-	refs int // shapes
-}
-
 type shapeRow struct {
 	job.ShapeRow
 	key   string
@@ -79,6 +75,11 @@ type shapeRow struct {
 	kind  *kindRow
 	refs  int // live jobs
 	idle  bool
+	// ask is what its jobs ask for, a slot of State.asks; most bounds what of that is
+	// only estimated, see State.Bound. inKind is where its kind lists it.
+	ask    uint32
+	most   learn.Amounts
+	inKind int
 	// labels are those it asks for or prefers, as far as they are counted.
 	labels []*labelRow
 	payer  string // as the scheduler was told last
@@ -120,35 +121,50 @@ func (s *State) kind(name string) *kindRow {
 	}
 	k := &kindRow{KindRow: job.KindRow{ID: s.meta.NextKind, Name: name}}
 	s.meta.NextKind++
-	s.kinds.put(k.ID, name, k)
+	s.putKind(k)
 	s.turn.kinds = append(s.turn.kinds, k.KindRow)
 	return k
 }
 
+func (s *State) putKind(k *kindRow) {
+	s.kinds.put(k.ID, k.Name, k)
+	s.kindNames.put(k.Name)
+}
+
 // shape is the slot of the shape a job has in a queue, made when new, with one
-// reference more.
-func (s *State) shape(j *job.Job, q *queueRow) uint32 {
+// reference more. was is the job's shape so far, nil for a new one.
+func (s *State) shape(j *job.Job, q *queueRow, was *shapeRow) uint32 {
 	k := s.kind(j.Kind)
 	sh := job.Shape{
 		Queue: q.ID, Kind: k.ID, Account: j.Account, Needs: j.Needs, Time: j.Time,
 		Labels: j.Labels.With(q.Def.Labels), Prefer: j.Prefer.With(q.Def.Prefer), Limits: j.Limits,
 		Command: j.IsCommand(), NotPreemptible: j.NotPreemptible, Wait: j.Wait,
-		Lease: j.Lease, Backoff: j.Backoff, NoRetryAfter: j.NoRetryAfter,
+		Lease: j.Lease, Backoff: j.Backoff, NoRetryAfter: j.NoRetryAfter, Override: j.Override,
 	}
-	s.shapeKey = appendShape(s.shapeKey[:0], &sh, s.defaults(j))
+	if was != nil && (was.Raised != nil || was.RaisedTime > 0) {
+		keepRaises(&sh, &was.Shape)
+	}
+	return s.shapeLike(&sh, s.defaults(j), q, k)
+}
+
+// shapeLike is the slot of a shape, made when new, with one reference more. What is
+// not given has its default.
+func (s *State) shapeLike(sh *job.Shape, defaults job.Resources, q *queueRow, k *kindRow) uint32 {
+	s.shapeKey = appendShape(s.shapeKey[:0], sh, defaults)
 	slot, ok := s.shapes.byKey[string(s.shapeKey)]
 	if !ok {
-		sh.Needs = merged(j.Needs, s.defaults(j))
-		slot = s.newShape(sh, q, k)
+		sh.Needs = merged(sh.Needs, defaults)
+		slot = s.newShape(*sh, q, k)
 	}
 	s.shapes.rows[slot].refs++
 	return slot
 }
 
-// defaults are the needs of a command that does not say.
+// defaults are the needs of a command that does not say, but for those that can be
+// learned: a default is no reason to ask for more than other runs needed.
 func (s *State) defaults(j *job.Job) job.Resources {
 	if j.IsCommand() {
-		return s.cfg.Needs
+		return s.firmNeeds
 	}
 	return nil
 }
@@ -165,10 +181,11 @@ func (s *State) newShape(sh job.Shape, q *queueRow, k *kindRow) uint32 {
 	sh.Limits = slices.Clone(sortedLimits(sh.Limits))
 	row := &shapeRow{ShapeRow: job.ShapeRow{ID: s.meta.NextShape, Shape: sh}, key: string(s.shapeKey), queue: q, kind: k}
 	s.meta.NextShape++
-	k.refs++
+	s.joinKind(row)
 	s.addLabels(row)
 	slot := s.shapes.put(row.ID, row.key, row)
 	s.turn.shapes = append(s.turn.shapes, row.ShapeRow)
+	s.reckon(row)
 	s.feedShape(row)
 	return slot
 }
@@ -204,11 +221,8 @@ func (s *State) dropShape(row *shapeRow) {
 	s.dropLabels(row)
 	s.turn.shapes = append(s.turn.shapes, job.ShapeRow{ID: row.ID, Gone: true})
 	s.feed(Feed{Op: FeedDropShape, Shape: row.ID, Queue: row.queue.ID})
-	k := row.kind
-	if k.refs--; k.refs == 0 && k.ID != 0 {
-		s.kinds.remove(k.ID, k.Name)
-		s.turn.kinds = append(s.turn.kinds, job.KindRow{ID: k.ID, Gone: true})
-	}
+	s.unask(row.ask)
+	s.leaveKind(row)
 }
 
 // appendShape appends what tells shapes apart; order of names does not. The
@@ -223,6 +237,8 @@ func appendShape(b []byte, sh *job.Shape, defaults job.Resources) []byte {
 	}
 	b = appendText(b, sh.Account)
 	b = appendNeeds(b, sh.Needs, defaults)
+	b = append(b, byte(sh.Override))
+	b = appendInt(appendNeeds(b, sh.Raised, nil), int64(sh.RaisedTime))
 	b = appendLabels(b, sh.Labels)
 	b = appendLabels(b, sh.Prefer)
 	for _, l := range sortedLimits(sh.Limits) {

@@ -33,6 +33,7 @@ type rec struct {
 type try struct {
 	epoch  uint32
 	worker uint32 // slot of State.workers: the holder, or who held it last
+	ask    uint32 // slot of State.asks: what its attempt was given
 	n      uint64
 
 	number, starts, failures, losses uint32
@@ -138,6 +139,7 @@ func (s *State) leave(slot uint32, r *rec) {
 		s.timers.remove(t.timer)
 		s.ends.remove(t.end)
 		s.workerUnref(t.worker)
+		s.unask(t.ask)
 		s.tries.give(r.try)
 	}
 	s.unrefShape(r.shape)

@@ -19,7 +19,18 @@ func (s *State) LoadGroup(r job.GroupRow) { s.putGroup(&groupRow{GroupRow: r}) }
 
 // LoadKind receives a kind.
 func (s *State) LoadKind(r job.KindRow) {
-	s.kinds.put(r.ID, r.Name, &kindRow{KindRow: r})
+	s.putKind(&kindRow{KindRow: r})
+}
+
+// LoadLearned receives what was learned of a kind, or, of none, the settings of all.
+func (s *State) LoadLearned(r job.LearnedRow) {
+	if r.Kind == 0 {
+		k := s.kinds.rows[0]
+		k.known = unpack(r.Body)
+		s.learning = k.known.Own
+	} else if k := s.kinds.byNumber(r.Kind); k != nil {
+		k.packed = r.Body
+	}
 }
 
 // LoadShape receives a shape.
@@ -33,7 +44,7 @@ func (s *State) LoadShape(r job.ShapeRow) {
 		return
 	}
 	row := &shapeRow{ShapeRow: r, key: string(appendShape(nil, &r.Shape, nil)), queue: q, kind: k}
-	k.refs++
+	s.joinKind(row)
 	s.addLabels(row)
 	s.shapes.put(r.ID, row.key, row)
 }
@@ -125,6 +136,7 @@ func (s *State) Loaded(now job.Time, epoch uint32, seed uint64) error {
 	}
 	for _, sh := range s.shapes.rows[1:] {
 		if sh != nil {
+			s.reckon(sh)
 			s.feedShape(sh)
 		}
 	}
@@ -146,6 +158,11 @@ func (s *State) dropUnused() {
 		}
 	}
 	s.dropIdle(0)
+	for slot, k := range s.kinds.rows {
+		if slot > 0 && k != nil && len(k.shapes) == 0 && !k.unused {
+			s.unuse(k)
+		}
+	}
 	for _, g := range s.groups.rows[1:] {
 		if g.refs == 0 && g.Done == 0 {
 			s.dirtyGroup(g)
@@ -167,8 +184,9 @@ func (s *State) loadedWorker(slot uint32, w *worker) {
 	for i := w.first; i != 0; {
 		t := s.tries.at(i)
 		r := s.recs.at(t.job)
-		if sh := s.shapes.rows[r.shape]; sh.Time > 0 && t.started != 0 {
-			s.ends.set(t.end, i, -t.started.Add(sh.Time))
+		s.grants(r, t)
+		if time := s.asks[t.ask].Time; time > 0 && t.started != 0 {
+			s.ends.set(t.end, i, -t.started.Add(time))
 		}
 		w.noteLease(t.lease, s.cfg.Silence)
 		if !w.Agent || r.state == job.Lost {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/learn"
 )
 
 // Config holds the bounds and defaults of a namespace. A zero field means its
@@ -33,6 +34,8 @@ type Config struct {
 	Backoff *job.Backoff
 	// Needs are what a command takes of resources it does not name (one core).
 	Needs job.Resources
+	// Kinds is of how many kinds without jobs what was learned is kept (100,000).
+	Kinds int
 	// WorkerKeep is how long a worker that holds nothing is remembered after it
 	// was last heard of (1 h).
 	WorkerKeep time.Duration
@@ -73,6 +76,7 @@ type State struct {
 	workers    rows[job.WorkerID, worker]
 	queueNames names
 	groupNames names
+	kindNames  names
 	workNames  names
 	active     names    // of workers that announced themselves lately
 	children   families // names of workers by their parents
@@ -82,6 +86,16 @@ type State struct {
 	idle       []uint32    // shapes without jobs, oldest first
 	refiling   int         // where Refile goes on in shapes; 0 when it is done
 	shapeKey   []byte
+
+	// learning are the settings of what is learned of all kinds. firmNeeds and
+	// softNeeds are Config.Needs without and of what can be learned.
+	learning             learn.Settings
+	firmNeeds, softNeeds job.Resources
+	asks                 []*ask
+	freeAsks             []uint32
+	unused               []*kindRow // kinds without jobs of which something is known, oldest first
+	following            []*kindRow // kinds with shapes that have yet to follow
+	settling             int        // slots of kinds below which Relearn has yet to settle
 
 	dep      depends
 	keys     keyArena
@@ -111,7 +125,9 @@ func New(cfg Config) *State {
 	s := &State{cfg: cfg.withDefaults(), loading: true}
 	s.queues = newRows[job.QueueID](&queueRow{})
 	s.groups = newRows[job.GroupID](&groupRow{})
-	s.kinds = newRows[job.KindID](&kindRow{})
+	s.kinds = newRows[job.KindID](&kindRow{known: new(learn.Kind)}) // none, which has the settings of all
+	s.asks = []*ask{{Ask: learn.Ask{Limits: learn.Nothing}}}
+	s.splitNeeds()
 	s.shapes = newRows[job.ShapeID](&shapeRow{})
 	s.workers = newRows[job.WorkerID](&worker{})
 	s.children, s.labels = families{}, map[string]*labelRow{}
@@ -136,6 +152,7 @@ func (c Config) withDefaults() Config {
 	c.MaxBytes = orElse(c.MaxBytes, 16<<30)
 	c.Silence = orElse(c.Silence, 30*time.Second)
 	c.Lease = orElse(c.Lease, job.DefaultLease)
+	c.Kinds = orElse(c.Kinds, 100_000)
 	c.WorkerKeep = orElse(c.WorkerKeep, time.Hour)
 	c.RequestKeep = orElse(c.RequestKeep, time.Hour)
 	c.RequestsPerClient = orElse(c.RequestsPerClient, 1000)

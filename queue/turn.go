@@ -92,6 +92,7 @@ type turn struct {
 	queues  []*queueRow
 	groups  []*groupRow
 	kinds   []job.KindRow
+	learned []*kindRow
 	shapes  []job.ShapeRow
 	workers []*worker
 	// Rows that are gone.
@@ -198,12 +199,13 @@ func (s *State) Take() *job.Changes {
 	}
 	s.takeJobs(c)
 	s.takeRows(c)
+	c.Learned = s.takeLearned()
 	s.takeDepends(c)
 	s.settle(c)
 	s.takeMeta(c)
 	s.turn = turn{
 		dirty: t.dirty[:0], feed: t.feed, fed: t.fed, events: t.events, orders: t.orders,
-		queues: t.queues[:0], groups: t.groups[:0], workers: t.workers[:0],
+		queues: t.queues[:0], groups: t.groups[:0], workers: t.workers[:0], learned: t.learned[:0],
 		depGroups: t.depGroups[:0], linked: t.linked[:0],
 	}
 	s.recycle()

@@ -17,6 +17,7 @@ import (
 	v1 "github.com/muster-queue/muster/api/muster/v1"
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/learn"
 )
 
 // What agents are told of the rules of leases (section 3 of the design) and
@@ -294,8 +295,22 @@ func assignment(a *engine.Assignment) *v1.Grant {
 	return &v1.Grant{
 		Epoch: a.Attempt.Epoch, N: a.Attempt.N, Seq: uint64(a.Seq), Number: a.Number,
 		Lease: int64(a.Lease), Queue: a.Queue, Encoded: a.Body, Clock: a.Since,
-		Needs: a.Needs, Time: int64(a.Time), Prefetched: a.Prefetched,
+		Needs: a.Needs, Time: int64(learn.Duration(a.Limits[learn.Time])), Prefetched: a.Prefetched, Limits: limits(a),
 	}
+}
+
+// limits are what an attempt may use at most, where that is not what was set aside.
+func limits(a *engine.Assignment) (differ map[string]int64) {
+	for _, r := range [...]learn.Resource{learn.Memory, learn.Disk} {
+		n := max(a.Limits[r], 0)
+		if need, set := a.Needs[r.String()]; set && need != n {
+			if differ == nil {
+				differ = map[string]int64{}
+			}
+			differ[r.String()] = n
+		}
+	}
+	return differ
 }
 
 func tailOrder(o *engine.TailOrder) *v1.Tail {
