@@ -52,6 +52,10 @@ type Config struct {
 	// nothing runs; zero means never.
 	ServerGone time.Duration
 
+	// Secrets is the directory of the files that jobs may name as secrets
+	// ("file:NAME"); empty: none. Only the files' owner may be able to read them.
+	Secrets string
+
 	// Run configures how commands are run; Home and Namespace are filled in.
 	Run run.Config
 

@@ -18,6 +18,8 @@ type desk struct {
 	link *link
 	envs *environments
 
+	secrets secrets
+
 	tasks    map[job.AttemptID]*task
 	waiting  []*task // in the order they came
 	running  int
@@ -69,7 +71,8 @@ func newDesk(a *Agent) (*desk, error) {
 		return nil, err
 	}
 	return &desk{
-		a: a, link: newLink(a.cfg.Client, a.log), envs: newEnvironments(a.cfg.Client, a.cfg.Namespace),
+		secrets: secrets{ns: a.cfg.Client.Namespace(a.cfg.Namespace), dir: a.cfg.Secrets},
+		a:       a, link: newLink(a.cfg.Client, a.log), envs: newEnvironments(a.cfg.Client, a.cfg.Namespace),
 		tasks: map[job.AttemptID]*task{}, free: a.caps.Clone(), out: out,
 		prefetch: pace{max: a.cfg.MaxPrefetch}, beat: defaultBeat, gone: time.Now(),
 		began: make(chan *task, 64), ended: make(chan ending, 64), starts: time.NewTimer(time.Hour),
@@ -276,12 +279,16 @@ func (d *desk) start(ctx context.Context, t *task) {
 	d.free.Sub(t.needs)
 	d.running++
 	go func() {
-		env, err := d.envs.get(runCtx, t.job.Command.EnvID)
+		spec := t.spec(func(int) { d.began <- t })
+		var err error
+		if spec.Env, err = d.envs.get(runCtx, t.job.Command.EnvID); err == nil {
+			spec.Secrets, err = d.secrets.of(runCtx, t)
+		}
 		if err != nil {
-			d.ended <- unenvironed(t, err)
+			d.ended <- unenvironed(runCtx, t, err)
 			return
 		}
-		d.ended <- ending{task: t, result: d.a.runner.Run(runCtx, t.spec(env, func(int) { d.began <- t }))}
+		d.ended <- ending{task: t, result: d.a.runner.Run(runCtx, spec)}
 	}()
 }
 
@@ -296,13 +303,16 @@ func (d *desk) begin(t *task) {
 	}
 }
 
-// unenvironed is the end of a task whose environment could not be had: given
-// back when the server was away, failed when the environment is.
-func unenvironed(t *task, err error) ending {
-	if job.IsKind(err, job.NotFound) || job.IsKind(err, job.Damaged) {
-		return ending{task: t, result: job.Result{Reason: job.ReasonEnv, Message: err.Error()}}
+// unenvironed is the end of a task whose environment or secrets could not be had:
+// given back when the server was away, or it is not the agent's any more; failed
+// when what it needs is not there.
+func unenvironed(ctx context.Context, t *task, err error) ending {
+	switch kind := job.KindOf(err); {
+	case ctx.Err() != nil, kind == job.LostLease, kind == job.Exhausted, kind == job.Timeout,
+		kind == job.Unavailable, kind == job.Internal:
+		return ending{task: t, giveBack: true}
 	}
-	return ending{task: t, giveBack: true}
+	return ending{task: t, result: job.Result{Reason: job.ReasonEnv, Message: err.Error()}}
 }
 
 // end takes in a command that ended.
@@ -324,6 +334,7 @@ func (d *desk) end(e ending) {
 	}
 	d.prefetch.ended(&e.result, max(d.running, 1))
 	r := t.report(action(&e.result))
+	r.Remove = t.job.Command.RemovedFor(e.result.Reason)
 	r.Started, r.Ended = t.began.UnixNano(), time.Now().UnixNano()
 	d.out.end(t, r, &e.result)
 }

@@ -72,12 +72,12 @@ func (t *task) ref() *v1.HeldAttempt {
 }
 
 // spec is the task for package run.
-func (t *task) spec(env []string, started func(pid int)) run.Spec {
+func (t *task) spec(started func(pid int)) run.Spec {
 	return run.Spec{
 		Attempt: t.id, Number: t.grant.Number, Queue: t.grant.Queue, Key: t.job.Key, Group: t.job.Group,
 		Seq: job.Seq(t.grant.Seq), Account: t.job.Account,
 		Command: t.job.Command, Needs: t.limits(), Time: time.Duration(t.grant.Time),
-		Until: t.until(), Env: env, Started: started,
+		Until: t.until(), Started: started,
 	}
 }
 

@@ -67,6 +67,7 @@ type Client struct {
 	limits       musterv1.LimitsClient
 	events       musterv1.EventsClient
 	environments musterv1.EnvironmentsClient
+	secrets      musterv1.SecretsClient
 	server       musterv1.ServerClient
 	tokens       musterv1.TokensClient
 }
@@ -108,7 +109,7 @@ func New(cfg Config) (*Client, error) {
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),
 		workers: musterv1.NewWorkersClient(conn), locks: musterv1.NewLocksClient(conn),
 		units: musterv1.NewUnitsClient(conn), accounts: musterv1.NewAccountsClient(conn), limits: musterv1.NewLimitsClient(conn),
-		events: musterv1.NewEventsClient(conn), environments: musterv1.NewEnvironmentsClient(conn),
+		events: musterv1.NewEventsClient(conn), environments: musterv1.NewEnvironmentsClient(conn), secrets: musterv1.NewSecretsClient(conn),
 		server: musterv1.NewServerClient(conn), tokens: musterv1.NewTokensClient(conn),
 	}, nil
 }

@@ -181,7 +181,7 @@ func (w *writer) report(r *Report, own []byte) ReportAnswer {
 	}
 	ended, err := w.state.End(&queue.End{
 		Ref: r.Ref, How: how[r.Kind], Result: r.Result, Delay: r.Delay, Data: r.Data,
-		StartedAt: job.TimeOf(r.Started), EndedAt: job.TimeOf(r.Ended),
+		StartedAt: job.TimeOf(r.Started), EndedAt: job.TimeOf(r.Ended), Remove: r.Remove,
 	})
 	w.feed()
 	return ReportAnswer{State: ended.State, Due: ended.Due.Std(), Err: err, repeated: ended.Repeated}

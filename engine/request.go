@@ -141,6 +141,8 @@ type Report struct {
 	// Lease is the new length asked for by a renewal; zero keeps it.
 	Lease          time.Duration
 	Started, Ended time.Time
+	// Remove deletes the job if the report buries it, unless others wait for it.
+	Remove bool
 	// Outputs are added with a completion. Without them a job that carries data, in a
 	// queue that another one follows (Then), adds the "output" of its data to that
 	// (see job.Outputs).

@@ -74,7 +74,8 @@ type Command struct {
 	// batch system, which Emulate names.
 	Batch *Batch `cbor:"27,keyasint,omitempty"`
 
-	// EnvUnset are variables that the command does not get, captured or not.
+	// EnvUnset are variables that the command does not get, captured or not,
+	// unless Env sets them.
 	EnvUnset []string `cbor:"28,keyasint,omitempty"`
 	// Secrets are variables whose values the agent finds when the command starts:
 	// the name, and where the value is (see ParseSecretRef).

@@ -55,6 +55,8 @@ const (
 	EventWorkerResumed      = "worker_resumed"
 	EventTokenMade          = "token_made"
 	EventTokenRevoked       = "token_revoked"
+	EventSecretSet          = "secret_set"
+	EventSecretRemoved      = "secret_removed"
 	EventNamespaceCreated   = "namespace_created"
 	EventNamespaceDestroyed = "namespace_destroyed"
 	EventServerStopped      = "server_stopped"
@@ -134,6 +136,8 @@ var eventKinds = []EventKind{
 	{EventWorkerResumed, true, "worker given jobs again", nil},
 	{EventTokenMade, true, "token made", []string{"token", "name", "role", "namespace", "expires"}},
 	{EventTokenRevoked, true, "token revoked", []string{"token", "name", "role", "namespace"}},
+	{EventSecretSet, true, "secret set", []string{"secret"}},
+	{EventSecretRemoved, true, "secret removed", []string{"secret"}},
 	{EventNamespaceCreated, true, "namespace created", []string{"namespace"}},
 	{EventNamespaceDestroyed, true, "namespace destroyed", []string{"namespace"}},
 	{EventServerStopped, true, "server told to stop", []string{"hold", "drain"}},

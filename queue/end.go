@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"slices"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -32,6 +33,8 @@ type End struct {
 	StartedAt, EndedAt job.Time
 	// Data is the attempt's own document (pulling workers).
 	Data []byte
+	// Remove deletes the job if the report buries it, unless others wait for it.
+	Remove bool
 }
 
 // Ended answers a report. A repeated report gets the same answer.
@@ -249,7 +252,20 @@ func (s *State) apply(slot uint32, r *rec, t *try, e *End, v verdict) Ended {
 	} else {
 		s.touch(slot, r)
 	}
-	return Ended{State: v.to, Due: t.due}
+	ended := Ended{State: v.to, Due: t.due}
+	if v.to == job.Buried && e.Remove {
+		s.remove(r.seq)
+	}
+	return ended
+}
+
+// remove deletes a job that a report has just buried, as its behaviours want. When
+// it may not be deleted, its attempt's log says why.
+func (s *State) remove(seq job.Seq) {
+	if err := s.Delete(seq, false); err != nil {
+		last := &s.turn.attempts[len(s.turn.attempts)-1]
+		last.Result.Log = append(slices.Clip(last.Result.Log), "remove: the job stays: "+err.Error())
+	}
 }
 
 // dueIn is when a delay from now is over; zero for none.

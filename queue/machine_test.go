@@ -296,6 +296,7 @@ func (k *machine) end(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "own delay") == 0 {
 		e.Delay = new(time.Duration(rapid.IntRange(0, 1).Draw(t, "delay")) * time.Minute)
 	}
+	e.Remove = rapid.IntRange(0, 7).Draw(t, "remove") == 0
 	gone := j.state == job.Absent || j.state == job.Complete
 	got, err := k.s.End(e)
 	if gone {
@@ -314,6 +315,11 @@ func (k *machine) end(t *rapid.T) {
 	}
 	if got.State != j.state {
 		t.Fatalf("end led to %v, want %v", got.State, j.state)
+	}
+	if e.Remove && j.state == job.Buried {
+		j.state = job.Absent
+		k.lease(t, "the repeat of what removed the job", func() error { _, err := k.s.End(e); return err }(), j, false)
+		return
 	}
 	again, err := k.s.End(e)
 	if got.State != job.Complete && (err != nil || !again.Repeated || again.State != got.State || again.Due != got.Due) {

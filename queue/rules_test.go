@@ -421,3 +421,35 @@ func TestConclude(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// The behaviour remove deletes the job with the report that buries it, and only
+// then.
+func TestRemovedOnceBuried(t *testing.T) {
+	f := newFixture(t, Config{})
+	seq := f.add(command("false"), AddOptions{}).Seq
+	for range 4 {
+		if _, ok := f.BySeq(seq); !ok {
+			t.Fatal("it is gone while it has retries left")
+		}
+		f.pass(3 * time.Minute)
+		f.do(f.Heard(f.agent))
+		e, err := f.End(&End{Ref: f.run(seq, f.agent).Ref, How: Released, Remove: true, Result: job.Result{Reason: job.ReasonExit, ExitCode: 1}})
+		if err != nil || e.State != job.Delayed && e.State != job.Buried {
+			t.Fatalf("%+v, %v", e, err)
+		}
+	}
+	if l, ok := f.BySeq(seq); ok {
+		t.Errorf("it is %v", l.State)
+	}
+	if c := f.Counts(); c != (job.Counts{}) {
+		t.Errorf("counts %v", c)
+	}
+	f.add(command("false"), AddOptions{}) // the key is free again
+	done := f.add(command("true"), AddOptions{}).Seq
+	if _, err := f.End(&End{Ref: f.run(done, f.agent).Ref, How: Completed, Remove: true}); err != nil {
+		t.Fatal(err)
+	}
+	if c := f.Counts(); c[job.Complete] != 1 || c[job.Ready] != 1 {
+		t.Errorf("counts %v", c)
+	}
+}

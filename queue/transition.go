@@ -125,7 +125,7 @@ var transitions = []transition{
 	{states(job.Reserved, job.Running, job.Lost), job.Buried, CauseStopped, "cancelled"},
 
 	{states(job.Blocked, job.Ready, job.Delayed, job.Lost), job.Buried, CauseCancel, "reserved and running jobs are marked and stopped first"},
-	{states(job.Blocked, job.Ready, job.Delayed, job.Buried), job.Absent, CauseDelete, ""},
+	{states(job.Blocked, job.Ready, job.Delayed, job.Buried), job.Absent, CauseDelete, "also a job that was buried just now, by its behaviour remove"},
 	{states(job.Reserved, job.Running, job.Lost), job.Absent, CauseDelete, "by force"},
 	{states(job.Complete), job.Absent, CauseDelete, ""},
 	{states(job.Buried, job.Delayed), job.Ready, CauseKick, ""},

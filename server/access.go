@@ -127,6 +127,12 @@ var access = map[string][]token.Role{
 	v1.Notices_RetryDeliveries_FullMethodName:  operators,
 	v1.Notices_RemoveDeliveries_FullMethodName: operators,
 
+	// Nobody reads a secret back; what reveals is for whoever holds an attempt.
+	v1.Secrets_SetSecret_FullMethodName:     operators,
+	v1.Secrets_RemoveSecret_FullMethodName:  operators,
+	v1.Secrets_ListSecrets_FullMethodName:   adders,
+	v1.Secrets_RevealSecrets_FullMethodName: workers,
+
 	v1.Events_ListEvents_FullMethodName: lookers,
 
 	v1.Server_GetInfo_FullMethodName:  anyone,

@@ -23,6 +23,7 @@ import (
 //	ca.pem       the TLS authority made here, which clients must trust
 //	ca.key       its key
 //	cert.pem     the TLS certificate made here, with its key
+//	secret.key   the key that secrets are sealed with; not part of a backup
 //	drained      there when the last server was drained to its end
 //	server.json  where the running server listens (Discovery); gone at a stop
 //
@@ -46,6 +47,9 @@ func (l Layout) CAKey() string { return filepath.Join(l.Dir, "ca.key") }
 
 // Cert is the file of the TLS certificate made here.
 func (l Layout) Cert() string { return filepath.Join(l.Dir, "cert.pem") }
+
+// SecretKey is the file of the key that secrets are sealed with.
+func (l Layout) SecretKey() string { return filepath.Join(l.Dir, "secret.key") }
 
 // Discovery is the file that tells where the server listens.
 func (l Layout) Discovery() string { return filepath.Join(l.Dir, "server.json") }

@@ -32,6 +32,10 @@ type (
 		v1.UnimplementedEnvironmentsServer
 		*Server
 	}
+	secretsService struct {
+		v1.UnimplementedSecretsServer
+		*Server
+	}
 	queuesService struct {
 		v1.UnimplementedQueuesServer
 		*Server
@@ -91,6 +95,7 @@ func (s *Server) register() {
 	v1.RegisterWorkServer(s.grpc, &workService{Server: s})
 	v1.RegisterAgentsServer(s.grpc, &agentsService{Server: s})
 	v1.RegisterEnvironmentsServer(s.grpc, &environmentsService{Server: s})
+	v1.RegisterSecretsServer(s.grpc, &secretsService{Server: s})
 	v1.RegisterQueuesServer(s.grpc, &queuesService{Server: s})
 	v1.RegisterWorkersServer(s.grpc, &workersService{Server: s})
 	v1.RegisterUnitsServer(s.grpc, &unitsService{Server: s})

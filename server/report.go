@@ -33,7 +33,7 @@ func readReport(m *v1.Report) (engine.Report, error) {
 	}
 	r := engine.Report{
 		Ref: refOf(m), Kind: kind, Result: result, Data: m.Data,
-		Lease: time.Duration(m.Lease), Started: unixTime(m.Started), Ended: unixTime(m.Ended),
+		Lease: time.Duration(m.Lease), Started: unixTime(m.Started), Ended: unixTime(m.Ended), Remove: m.Remove,
 	}
 	if m.Delay != nil {
 		delay := time.Duration(*m.Delay)

@@ -23,6 +23,7 @@ import (
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/server/certificate"
+	"github.com/muster-queue/muster/server/secret"
 	"github.com/muster-queue/muster/server/token"
 	"github.com/muster-queue/muster/store"
 )
@@ -41,6 +42,7 @@ type Server struct {
 	external *external.Scheduler
 	tokens   *token.Store
 	owner    string // the first token
+	sealer   *secret.Sealer
 	cert     *certificate.Source
 	backup   *backup
 	// restored: the store was absent and was made from the backup.
@@ -157,6 +159,7 @@ func (s *Server) openTokens(context.Context) error {
 		return err
 	}
 	s.tokens = tokens
+	s.sealer = secret.New(s.layout.SecretKey())
 	s.owner, err = tokens.Owner(s.layout.Token(), time.Now())
 	return err
 }

@@ -105,7 +105,7 @@ func (x *attempt) mounts() []string {
 // those that name the attempt, not the whole environment of another system.
 func (x *attempt) containerEnv() []string {
 	var names []string
-	for _, entry := range x.spec.Command.Env {
+	for _, entry := range slices.Concat(x.spec.Command.Env, x.spec.Secrets) {
 		name, _, _ := strings.Cut(entry, "=")
 		names = append(names, name)
 	}

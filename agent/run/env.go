@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -8,8 +9,8 @@ import (
 )
 
 // environ is the command's environment: the captured one (or the agent's own),
-// what its user and directory imply, the job's settings, which win, and what
-// names the attempt. Everything after the first "=" of an entry is its value,
+// what its user and directory imply, less what the job unsets, the job's settings
+// and secrets, which win, and what names the attempt. Everything after the first "=" of an entry is its value,
 // whatever it contains; the last entry of a name counts.
 func (x *attempt) environ() ([]string, error) {
 	base := x.spec.Env
@@ -33,11 +34,17 @@ func (x *attempt) environ() ([]string, error) {
 			e.set("HOME", x.dir.cwd)
 		}
 	}
+	for _, name := range c.EnvUnset {
+		e.unset(name)
+	}
 	if err := e.add(c.Env); err != nil {
 		return nil, failed(job.ReasonEnv, "the job's settings: %w", err)
 	}
+	if e.add(x.spec.Secrets) != nil { // what is wrong quotes it
+		return nil, failed(job.ReasonEnv, "the job's secrets: one of them contains a NUL byte")
+	}
 	x.name(e)
-	return e.list, nil
+	return e.entries(), nil
 }
 
 // name adds what tells a command which attempt it is.
@@ -86,6 +93,18 @@ func (e *env) put(name, entry string) {
 	}
 	e.where[name] = len(e.list)
 	e.list = append(e.list, entry)
+}
+
+func (e *env) unset(name string) {
+	if i, ok := e.where[name]; ok {
+		e.list[i] = ""
+		delete(e.where, name)
+	}
+}
+
+// entries is the environment; what was unset left gaps.
+func (e *env) entries() []string {
+	return slices.DeleteFunc(e.list, func(entry string) bool { return entry == "" })
 }
 
 // getenv reads a variable from an environment without duplicates.

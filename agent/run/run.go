@@ -74,6 +74,8 @@ type Spec struct {
 	Until time.Duration
 	// Env is the captured environment; nil means the agent's own.
 	Env []string
+	// Secrets are "NAME=value" settings that win over all of the job's.
+	Secrets []string
 	// Started, if set, is called when the command's process has begun.
 	Started func(pid int)
 }

@@ -1,0 +1,109 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/muster-queue/muster/client"
+	"github.com/muster-queue/muster/job"
+)
+
+// secrets finds the values that commands name. None is kept: each attempt asks anew.
+type secrets struct {
+	ns  *client.Namespace
+	dir string // of files; empty: there are none here
+}
+
+// of are the settings that the task's secrets come to.
+func (s *secrets) of(ctx context.Context, t *task) ([]string, error) {
+	names := t.job.Command.Secrets
+	if len(names) == 0 {
+		return nil, nil
+	}
+	stored, err := s.stored(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	settings := make([]string, 0, len(names))
+	for _, variable := range slices.Sorted(maps.Keys(names)) {
+		ref, err := job.ParseSecretRef(names[variable])
+		if err != nil {
+			return nil, err
+		}
+		value, err := s.find(ref, stored)
+		if err != nil {
+			return nil, job.Wrap(err, "", "secret for "+variable)
+		}
+		settings = append(settings, variable+"="+value)
+	}
+	return settings, nil
+}
+
+// stored asks the server for those that it keeps, if there are any.
+func (s *secrets) stored(ctx context.Context, t *task) (map[string][]byte, error) {
+	for _, text := range t.job.Command.Secrets {
+		if ref, err := job.ParseSecretRef(text); err == nil && ref.Source == job.SecretStore {
+			return s.ns.RevealSecrets(ctx, t.id, t.grant.Seq)
+		}
+	}
+	return nil, nil
+}
+
+func (s *secrets) find(ref job.SecretRef, stored map[string][]byte) (string, error) {
+	switch ref.Source {
+	case job.SecretFile:
+		return s.file(ref.Name)
+	case job.SecretEnv:
+		value, ok := os.LookupEnv(ref.Name)
+		if !ok || strings.HasPrefix(ref.Name, "MUSTER_") { // the agent's own access is not for jobs
+			return "", job.Errorf(job.NotFound, "%s: the agent has no such variable for jobs; start it with one, or name another source", ref)
+		}
+		return value, nil
+	}
+	value, ok := stored[ref.Name]
+	if !ok {
+		return "", job.Errorf(job.NotFound, "%s: the server did not send it", ref)
+	}
+	return string(value), nil
+}
+
+// file is the content of a file in the directory of secrets, without one newline at
+// its end.
+func (s *secrets) file(name string) (string, error) {
+	if s.dir == "" {
+		return "", job.Errorf(job.NotFound, "file:%s: this agent has no directory of secrets; start it with --secrets DIR", name)
+	}
+	if err := job.CheckSecretName(name); err != nil {
+		return "", err
+	}
+	path := filepath.Join(s.dir, name)
+	f, err := os.Open(path)
+	if err != nil {
+		return "", job.Errorf(job.NotFound, "file:%s: %w", name, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular():
+		return "", job.Errorf(job.Denied, "file:%s: %s is not a file", name, path)
+	case info.Mode().Perm()&0o077 != 0:
+		return "", job.Errorf(job.Denied, "file:%s: %s may be read by others than its owner (its mode is %#o); chmod 600 it", name, path, info.Mode().Perm())
+	}
+	b, err := io.ReadAll(io.LimitReader(f, job.MaxSecret+2))
+	if err != nil {
+		return "", job.Errorf(job.NotFound, "file:%s: %w", name, err)
+	}
+	b = bytes.TrimSuffix(b, []byte{'\n'})
+	if len(b) > job.MaxSecret || bytes.IndexByte(b, 0) >= 0 {
+		return "", job.Errorf(job.Invalid, "file:%s: %s has more than %d bytes or a NUL byte, so no variable can carry it", name, path, job.MaxSecret)
+	}
+	return string(b), nil
+}
