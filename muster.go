@@ -96,6 +96,7 @@ func (h *Handle) startAgent(ctx context.Context, cfg agent.Config, version strin
 	if cfg.Dir == "" {
 		cfg.Dir = filepath.Join(h.server.Layout().Dir, "agent")
 	}
+	cfg.Secrets = cmp.Or(cfg.Secrets, filepath.Join(h.server.Layout().Dir, "secrets"))
 	a, err := agent.New(ctx, cfg)
 	if err != nil {
 		return job.Wrap(err, "start the agent in", cfg.Dir)

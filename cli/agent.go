@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 func agentCmd(a *app) *cobra.Command {
-	var dir, until, grace string
+	var dir, secrets, until, grace string
 	var noCgroup, cap bool
 	cmd := &cobra.Command{
 		Use:   "agent",
@@ -31,16 +32,16 @@ SIGTERM), its jobs are given back and run elsewhere.`,
 	f.SortFlags = false
 	capacity := addCapacityFlags(cmd)
 	f.StringVar(&dir, "dir", "", "the state `DIR`ectory; one agent lives in it at a time (default: agent in the data directory)")
+	f.StringVar(&secrets, "secrets", "", "the `DIR`ectory of files that jobs name as secrets, file:NAME (default: secrets in the data directory)")
 	f.StringVar(&until, "for", "", "leave after this `TIME`, when the machine is taken away; no job that may run longer is taken")
 	f.StringVar(&grace, "grace", "", "the `TIME` running jobs have to end when the agent is stopped; 0 when not given")
 	f.BoolVar(&cap, "cpu-cap", false, "cores are the most that a job gets, not only its share")
 	f.BoolVar(&noCgroup, "no-cgroup", false, "do without control groups")
 	logs := addLogFlags(cmd)
 	cmd.RunE = a.with(needServer, func(ctx context.Context, l *link, _ []string) error {
-		cfg := agent.Config{Client: l.Client, Namespace: a.namespace, Dir: dir, NoCgroup: noCgroup, Version: a.Version, Run: run.Config{CPUCap: cap, Adopt: true}}
-		if cfg.Dir == "" {
-			cfg.Dir = filepath.Join(dataDir(), "agent")
-		}
+		cfg := agent.Config{Client: l.Client, Namespace: a.namespace, NoCgroup: noCgroup, Version: a.Version, Run: run.Config{CPUCap: cap, Adopt: true}}
+		cfg.Dir = cmp.Or(dir, filepath.Join(dataDir(), "agent"))
+		cfg.Secrets = cmp.Or(secrets, filepath.Join(dataDir(), "secrets"))
 		for _, x := range []struct{ flag, text string }{{"for", until}, {"grace", grace}} {
 			d, err := optionalTime(x.flag, x.text)
 			if err != nil {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,7 +117,18 @@ func (p page) description(j *job.Job) {
 	p.line("prefers", output.Clean(strings.Join(j.Prefer, " ")))
 	if c := j.Command; c != nil {
 		p.line("settings", output.Clean(strings.Join(c.Env, " ")))
+		p.line("unset", output.Clean(strings.Join(c.EnvUnset, " ")))
+		p.line("secrets", output.Clean(secretRefs(c)))
 	}
+}
+
+// secretRefs says which variables get which secrets; their values nobody sees.
+func secretRefs(c *job.Command) string {
+	var refs []string
+	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+		refs = append(refs, name+"="+c.Secrets[name])
+	}
+	return strings.Join(refs, " ")
 }
 
 func (p page) attempts(list []*job.Attempt, j *job.Job) error {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -20,17 +21,57 @@ var reaching = []string{client.EnvServer, client.EnvData, client.EnvCA, client.E
 // and can be read by whoever may look at the job.
 var secretParts = []string{"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "API_KEY", "APIKEY", "ACCESS_KEY", "PRIVATE_KEY", "AUTH_SOCK"}
 
-// captureEnvironment is what of an environment goes with the jobs, sorted, and
-// the names of what was held back because it looks like a secret.
-func captureEnvironment(environ []string) (kept, held []string) {
+// capture is what of an environment goes with jobs. Allow and Deny are patterns of
+// names as the shell's for files: what is allowed goes although it is denied or
+// looks secret.
+type capture struct {
+	Allow, Deny []string
+}
+
+// Variables with patterns that always hold, separated by commas.
+const (
+	envAllow = "MUSTER_ENV_ALLOW"
+	envDeny  = "MUSTER_ENV_DENY"
+)
+
+// newCapture is what flags say beside the variables for it. Flags of one sort come
+// beside the variable's, they do not replace it.
+func newCapture(allow, deny []string, getenv func(string) (string, bool)) (*capture, error) {
+	c := &capture{}
+	for _, x := range []struct {
+		to       *[]string
+		flag     string
+		patterns []string
+		variable string
+	}{{&c.Allow, "--env-allow", allow, envAllow}, {&c.Deny, "--env-deny", deny, envDeny}} {
+		value, _ := getenv(x.variable)
+		for _, p := range slices.Concat(x.patterns, strings.Split(value, ",")) {
+			if p = strings.TrimSpace(p); p == "" {
+				continue
+			}
+			if _, err := path.Match(p, ""); err != nil {
+				return nil, job.Errorf(job.Invalid, "%s (or %s): %.60q is no pattern; write one such as LC_* or *_KEY", x.flag, x.variable, p)
+			}
+			*x.to = append(*x.to, p)
+		}
+	}
+	return c, nil
+}
+
+// of is what goes with the jobs, sorted, and the names of what was held back because
+// it looks like a secret.
+func (c *capture) of(environ []string) (kept, held []string) {
 	for _, setting := range environ {
 		name, _, ok := strings.Cut(setting, "=")
 		switch {
-		case !ok || name == "" || slices.Contains(passing, name):
+		case !ok || name == "":
 		case strings.HasPrefix(name, "MUSTER_"):
-			if slices.Contains(reaching, name) {
+			if slices.Contains(reaching, name) && (!matches(c.Deny, name) || matches(c.Allow, name)) {
 				kept = append(kept, setting)
 			}
+		case matches(c.Allow, name):
+			kept = append(kept, setting)
+		case matches(c.Deny, name), slices.Contains(passing, name):
 		case secret(name):
 			held = append(held, name)
 		default:
@@ -40,6 +81,13 @@ func captureEnvironment(environ []string) (kept, held []string) {
 	slices.Sort(kept)
 	slices.Sort(held)
 	return kept, held
+}
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(p, name)
+		return ok
+	})
 }
 
 func secret(name string) bool {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestCaptureLeavesOutSecretsAndWhatPasses(t *testing.T) {
-	kept, held := captureEnvironment([]string{
+	kept, held := new(capture).of([]string{
 		"PATH=/bin", "SHLVL=2", "_=/bin/x", "AWS_SECRET_ACCESS_KEY=s", "GITHUB_TOKEN=t", "db_password=p", "HOME=/h", "EMPTY=", "MUSTER_DATA=/d", "MUSTER_JOB=j", "MUSTER_TOKEN=t", "bad",
 	})
 	if d := cmp.Diff([]string{"EMPTY=", "HOME=/h", "MUSTER_DATA=/d", "PATH=/bin"}, kept); d != "" {

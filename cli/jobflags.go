@@ -2,6 +2,7 @@ package cli
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,8 @@ type jobFlags struct {
 	app    *app
 	values []*fieldValue
 	noEnv  bool
+	// Patterns of what is captured and what is not.
+	allow, deny []string
 }
 
 // fieldValue collects what a flag says about a field.
@@ -55,6 +58,8 @@ func (a *app) addJobFlags(cmd *cobra.Command) *jobFlags {
 			flag.NoOptDefVal = strconv.FormatBool(true)
 		}
 	}
+	cmd.Flags().StringArrayVar(&f.allow, "env-allow", nil, "capture variables of this `PATTERN` although they look secret or are denied; may be repeated; e.g. 'LC_*' (and those of "+envAllow+", with commas)")
+	cmd.Flags().StringArrayVar(&f.deny, "env-deny", nil, "do not capture variables of this `PATTERN`; may be repeated; e.g. 'LESS*', or '*' for none but those allowed (and those of "+envDeny+", with commas)")
 	cmd.Flags().BoolVar(&f.noEnv, "no-env", false, "do not capture the environment: the jobs get that of the agent")
 	return f
 }
@@ -85,16 +90,23 @@ func (f *jobFlags) template() (*job.Job, error) {
 
 // environment is the environment to capture for the jobs; nil for none. It tells
 // what is held back.
-func (f *jobFlags) environment(j *job.Job) []string {
+func (f *jobFlags) environment(j *job.Job) ([]string, error) {
 	if f.noEnv {
-		return nil
+		return nil, nil
 	}
-	kept, held := captureEnvironment(f.app.Environ)
-	held = without(held, j.Command.Env)
+	c, err := newCapture(f.allow, f.deny, f.app.lookup)
+	if err != nil {
+		return nil, err
+	}
+	kept, held := c.of(f.app.Environ)
+	held = slices.DeleteFunc(without(held, j.Command.Env), func(name string) bool { _, ok := j.Command.Secrets[name]; return ok })
 	if len(held) > 0 {
-		f.app.say("Not passed on to the jobs, for it looks secret: %s (--env NAME passes it on).", strings.Join(held, ", "))
+		f.app.say("Not passed on to the jobs, for it looks secret: %s (--secret NAME refers to one that \"muster secret set\" made; --env NAME passes it on as it is).", strings.Join(held, ", "))
 	}
-	return kept
+	if kept == nil {
+		kept = []string{} // an empty environment, not the agent's
+	}
+	return kept, nil
 }
 
 // without are the names that no setting is for.

@@ -103,12 +103,12 @@ func (s *submission) prepare(ctx context.Context, l *link, name string) (*job.Jo
 	if t.Group == "" {
 		t.Group = name
 	}
-	if env := s.jobs.environment(t); env != nil {
-		if t.Command.EnvID, err = l.PutEnvironment(ctx, env); err != nil {
-			return nil, job.Wrap(err, "store", "the environment of the jobs")
-		}
+	env, err := s.jobs.environment(t)
+	if err != nil || env == nil {
+		return t, err
 	}
-	return t, nil
+	t.Command.EnvID, err = l.PutEnvironment(ctx, env)
+	return t, job.Wrap(err, "store", "the environment of the jobs")
 }
 
 func (s *submission) options(kick bool) client.AddOptions {

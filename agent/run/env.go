@@ -1,6 +1,7 @@
 package run
 
 import (
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +46,12 @@ func (x *attempt) environ() ([]string, error) {
 	}
 	x.name(e)
 	return e.entries(), nil
+}
+
+// ownEnv is this process's environment for commands without a captured one. What
+// gives access to the server is not for them.
+func ownEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "MUSTER_TOKEN=") })
 }
 
 // name adds what tells a command which attempt it is.

@@ -120,7 +120,7 @@ func New(cfg Config) (*Runner, error) {
 	r := &Runner{
 		cfg:     cfg,
 		null:    null,
-		env:     os.Environ(),
+		env:     ownEnv(),
 		dirs:    newDirs(cfg.Home),
 		orphans: orphans,
 		paths:   newPaths(),

@@ -61,6 +61,10 @@ var Fields = []Field{
 		Example: `true`, Flag: BoolFlag, Path: "command.change_home", set: flag(func(t *target) *bool { return &t.command.ChangeHome })},
 	{Name: "env", Help: "environment settings that win over the captured environment, NAME=value",
 		Example: `["LC_ALL=C", "THREADS=2"]`, Flag: ListFlag, Arg: "NAME=VALUE", Path: "command.env", set: setEnv},
+	{Name: "env_unset", Help: "variables that the command does not get although they were captured",
+		Example: `["LD_PRELOAD"]`, Flag: ListFlag, Arg: "NAME", Path: "command.env_unset", set: list(func(t *target) *[]string { return &t.command.EnvUnset })},
+	{Name: "secrets", Help: "variables whose values are found when the command starts, by where they are: NAME=store:SECRET (of the server), file:SECRET or env:VARIABLE (of the agent); NAME alone is NAME=store:NAME",
+		Example: `{"DB_PASSWORD": "store:db"}`, Flag: ListFlag, Arg: "NAME=REF", Path: "command.secrets", set: setSecrets},
 
 	{Name: "group", Aliases: []string{"rep_grp"}, Help: "the report group, which lists and counts go by",
 		Example: `"run7"`, Flag: TextFlag, Arg: "NAME", Short: "i", Path: "group", set: str(func(t *target) *string { return &t.job.Group })},
@@ -128,12 +132,12 @@ var Fields = []Field{
 		Example: `"build"`, Flag: TextFlag, Arg: "NAME", Path: "command.user", set: str(func(t *target) *string { return &t.command.User })},
 	{Name: "unix_group", Help: "the Unix group to run as",
 		Example: `"team7"`, Flag: TextFlag, Arg: "NAME", Path: "command.unix_group", set: str(func(t *target) *string { return &t.command.UnixGroup })},
-	{Name: "on_success", Help: "what follows a success: a list of {\"run\": LINE}, {\"cleanup\": true}, {\"keep_days\": N}",
-		Example: `[{"run": "gzip out.txt"}]`, Flag: TextFlag, Arg: "JSON", Path: "command.on_success", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnSuccess })},
-	{Name: "on_failure", Help: "what follows a failure: as on_success, and {\"remove\": true}",
-		Example: `[{"run": "rm -f part.tmp"}]`, Flag: TextFlag, Arg: "JSON", Path: "command.on_failure", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnFailure })},
+	{Name: "on_success", Help: "what follows a success: \"run LINE\", cleanup, \"keep N\" (days) or nothing; in JSON a list of {\"run\": LINE}, {\"cleanup\": true}, {\"keep_days\": N}",
+		Example: `[{"run": "gzip out.txt"}]`, Flag: ListFlag, Arg: "WHAT", Path: "command.on_success", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnSuccess })},
+	{Name: "on_failure", Help: "what follows a failure: as on_success, and remove, {\"remove\": true}: the job is deleted once it is buried",
+		Example: `[{"run": "rm -f part.tmp"}]`, Flag: ListFlag, Arg: "WHAT", Path: "command.on_failure", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnFailure })},
 	{Name: "on_exit", Help: "what follows either, after the above",
-		Example: `[{"cleanup": true}]`, Flag: TextFlag, Arg: "JSON", Path: "command.on_exit", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnExit })},
+		Example: `[{"cleanup": true}]`, Flag: ListFlag, Arg: "WHAT", Path: "command.on_exit", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnExit })},
 	{Name: "grace", Help: "time between the request to stop (SIGTERM) and SIGKILL",
 		Example: `"10s"`, Flag: TextFlag, Arg: "TIME", Path: "command.grace", set: span(func(t *target) *time.Duration { return &t.command.Grace })},
 	{Name: "keep", Help: "how much of the beginning and of the end of each output stream is kept; 4K when not given",
@@ -189,7 +193,9 @@ func (f *Field) apply(t *target, name string, value any) error {
 func (f *Field) FlagName() string {
 	name := strings.ReplaceAll(f.Name, "_", "-")
 	if f.Flag == ListFlag {
-		name = strings.TrimSuffix(name, "s")
+		if !strings.HasSuffix(name, "ss") {
+			name = strings.TrimSuffix(name, "s")
+		}
 	}
 	return name
 }

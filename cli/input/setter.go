@@ -1,7 +1,7 @@
 package input
 
 import (
-	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -128,6 +128,41 @@ func setEnv(t *target, v any) error {
 	return nil
 }
 
+// setSecrets takes settings, or names of secrets that variables are named as.
+func setSecrets(t *target, v any) error {
+	if list, err := texts(v); err == nil {
+		m := map[string]any{}
+		for _, s := range list {
+			name, ref, ok := strings.Cut(s, "=")
+			if !ok {
+				ref = name
+			}
+			if _, twice := m[name]; twice {
+				return job.Errorf(job.Invalid, "%s is given twice", name)
+			}
+			m[name] = ref
+		}
+		v = m
+	}
+	list, err := pairs(v)
+	if err != nil {
+		return err
+	}
+	secrets := maps.Clone(t.command.Secrets)
+	if secrets == nil {
+		secrets = make(map[string]string, len(list))
+	}
+	for _, p := range list {
+		ref, err := job.ParseSecretRef(p[1])
+		if err != nil {
+			return err
+		}
+		secrets[p[0]] = ref.String()
+	}
+	t.command.Secrets = secrets
+	return nil
+}
+
 func setKey(t *target, v any) error {
 	s, err := text(v)
 	if err == nil && s == "" {
@@ -216,66 +251,4 @@ func setBackoff(t *target, v any) error {
 	}
 	t.job.Backoff = &b
 	return nil
-}
-
-func behaviours(at func(*target) *[]job.Behaviour) setter {
-	return func(t *target, v any) error {
-		if s, ok := v.(string); ok { // a flag's text
-			if err := json.Unmarshal([]byte(s), &v); err != nil {
-				return wrong(`a JSON list such as [{"run": "echo done"}]`)
-			}
-		}
-		list, ok := v.([]any)
-		if !ok || len(list) > job.MaxList {
-			return wrong(`a list such as [{"run": "echo done"}]`)
-		}
-		out := make([]job.Behaviour, 0, len(list))
-		for _, item := range list {
-			b, err := behaviour(item)
-			if err != nil {
-				return err
-			}
-			out = append(out, b)
-		}
-		*at(t) = slices.DeleteFunc(out, func(b job.Behaviour) bool { return b == job.Behaviour{} })
-		return nil
-	}
-}
-
-// behaviour reads one element; {"nothing": true}, which only turns a default
-// off, is the zero value.
-func behaviour(v any) (b job.Behaviour, err error) {
-	m, ok := v.(map[string]any)
-	if !ok || len(m) != 1 {
-		return b, wrong(`a list of objects with one member each`)
-	}
-	for name, v := range m {
-		switch name {
-		case "run":
-			b.Run, err = text(v)
-		case "cleanup", "cleanup_all":
-			b.Cleanup, err = boolean(v)
-		case "remove":
-			b.Remove, err = boolean(v)
-		case "keep_days":
-			b.KeepDays, err = integer(numberOf(v), 1, 3650)
-		case "nothing":
-			_, err = boolean(v)
-		default:
-			err = job.Errorf(job.Invalid, "unknown behaviour %q; there are run, cleanup, remove, keep_days and nothing", name)
-		}
-		if err != nil {
-			return b, job.Wrap(err, "", name)
-		}
-	}
-	return b, nil
-}
-
-// numberOf makes a number decoded from a flag's text like one from a line.
-func numberOf(v any) any {
-	if f, ok := v.(float64); ok {
-		b, _ := json.Marshal(f)
-		return json.Number(b)
-	}
-	return v
 }
