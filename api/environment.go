@@ -41,7 +41,7 @@ func EnvironmentDigest(content []byte) string {
 // ParseEnvironment reads the settings of an environment's content.
 func ParseEnvironment(content []byte) ([]string, error) {
 	if len(content) == 0 {
-		return nil, nil
+		return []string{}, nil // empty, which is not the same as none
 	}
 	body, ok := strings.CutSuffix(string(content), "\x00")
 	if !ok {

@@ -72,6 +72,9 @@ func (n *Namespace) Environment(digest string) ([]string, error) {
 	if err != nil {
 		return nil, job.Wrap(err, "read environment", digest)
 	}
+	if len(body) == 0 {
+		return []string{}, nil
+	}
 	return strings.Split(strings.TrimSuffix(string(body), "\x00"), "\x00"), nil
 }
 

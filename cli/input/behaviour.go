@@ -109,7 +109,7 @@ func namedBehaviour(name string, v any) (b job.Behaviour, err error) {
 	case "copy_to_manager":
 		err = job.Errorf(job.Unimplemented, "files are not copied to the server: wr accepted this and did nothing; let a run copy them where they belong")
 	default:
-		err = job.Errorf(job.Invalid, "unknown behaviour %q; there are run, cleanup, remove, keep and nothing", name)
+		return b, job.Errorf(job.Invalid, "unknown behaviour %q; there are run, cleanup, remove, keep and nothing", name)
 	}
 	return b, job.Wrap(err, "", name)
 }

@@ -135,9 +135,16 @@ func TestBadLinesNameLineAndField(t *testing.T) {
 		`{"cmd":"x","override":"never"}`:                     `override: must be one of no, higher, always`,
 		`{"cmd":"x","env":["NOEQUALS"]}`:                     `env: "NOEQUALS" is not of the form NAME=value`,
 		`{"cmd":"x","env":[1]}`:                              `env: must be a list`,
-		`{"cmd":"x","on_exit":[{"explode":true}]}`:           `on_exit: explode: unknown behaviour "explode"`,
-		`{"cmd":"x","on_exit":"cleanup"}`:                    `on_exit: must be a JSON list`,
-		`{"cmd":"x","on_exit":[{"run":"a","cleanup":true}]}`: `on_exit: must be a list of objects with one member`,
+		`{"cmd":"x","on_exit":[{"explode":true}]}`:           `on_exit: unknown behaviour "explode"`,
+		`{"cmd":"x","on_exit":"clean up"}`:                   `on_exit: unknown behaviour "clean"; there are run, cleanup, remove, keep and nothing`,
+		`{"cmd":"x","on_exit":[{"copy_to_manager":["f"]}]}`:  `copy_to_manager: files are not copied to the server`,
+		`{"cmd":"x","on_exit":"keep"}`:                       `keep: must be a whole number between 1 and 3650`,
+		`{"cmd":"x","on_exit":"run "}`:                       `run: must be a line`,
+		`{"cmd":"x","secrets":["A=vault:x"]}`:                `secrets: secret "vault:x": "vault" is no source; there are store:NAME`,
+		`{"cmd":"x","secrets":["A=file:../x"]}`:              `a name has no slash`,
+		`{"cmd":"x","secrets":{"A":"s"},"env":["A=1"]}`:      `secrets: A is set by env too`,
+		`{"cmd":"x","env_unset":["A=1"]}`:                    `env_unset: "A=1" is not the name of a variable`,
+		`{"cmd":"x","on_exit":[{"run":"a","cleanup":true}]}`: `on_exit: must be a list such as`,
 		`{"cmd":"x","backoff":{"bass":"1s"}}`:                `backoff: unknown member "bass"`,
 		`{"cmd":"x","keep":"10G"}`:                           `keep: 1048576 bytes; at most`,
 		`{"cmd":"x","lease":"1ms"}`:                          `lease: 1ms; it must be between`,
@@ -293,5 +300,55 @@ func TestParseTime(t *testing.T) {
 		if got, err := ParseTime(s); !job.IsKind(err, job.Invalid) {
 			t.Errorf("%q: %v, %v", s, got, err)
 		}
+	}
+}
+
+func TestBehavioursInEveryForm(t *testing.T) {
+	run, clean, remove := job.Behaviour{Run: "rm -f a, b; echo [x]"}, job.Behaviour{Cleanup: true}, job.Behaviour{Remove: true}
+	field, _ := lookup("on_failure")
+	if field.FlagName() != "on-failure" {
+		t.Errorf("the flag is --%s", field.FlagName())
+	}
+	for _, test := range []struct {
+		flags []string
+		want  []job.Behaviour
+	}{
+		{[]string{"run rm -f a, b; echo [x]", "cleanup", "remove"}, []job.Behaviour{run, clean, remove}},
+		{[]string{`[{"run": "rm -f a, b; echo [x]"}, {"cleanup_all": true}]`, "remove"}, []job.Behaviour{run, clean, remove}},
+		{[]string{`{"remove": true}`}, []job.Behaviour{remove}},
+		{[]string{"keep 7"}, []job.Behaviour{{KeepDays: 7}}},
+		{[]string{"keep 7d"}, []job.Behaviour{{KeepDays: 7}}},
+		{[]string{`[{"keep_days": 7}]`}, []job.Behaviour{{KeepDays: 7}}},
+		{[]string{"nothing"}, []job.Behaviour{}},
+		{[]string{`[{"nothing": true}]`}, []job.Behaviour{}},
+		{[]string{`["cleanup", {"nothing": true}]`}, []job.Behaviour{clean}},
+	} {
+		j := &job.Job{}
+		if err := field.SetFlag(j, time.Time{}, test.flags); err != nil {
+			t.Errorf("%q: %v", test.flags, err)
+			continue
+		}
+		if d := cmp.Diff(test.want, j.Command.OnFailure); d != "" {
+			t.Errorf("%q: %s", test.flags, d)
+		}
+	}
+}
+
+func TestSecretsByNameOrReference(t *testing.T) {
+	field, _ := lookup("secrets")
+	j := &job.Job{Command: &job.Command{Secrets: map[string]string{"OLD": "env:OLD"}}}
+	before := j.Command.Secrets
+	if err := field.SetFlag(j, time.Time{}, []string{"db", "B=file:b", "C=env:C_D", "D=store:x"}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"OLD": "env:OLD", "db": "store:db", "B": "file:b", "C": "env:C_D", "D": "store:x"}
+	if d := cmp.Diff(want, j.Command.Secrets); d != "" {
+		t.Error(d)
+	}
+	if len(before) != 1 {
+		t.Error("the map of the template was changed")
+	}
+	if err := field.SetFlag(j, time.Time{}, []string{"A=x", "A=y"}); err == nil {
+		t.Error("one variable twice was taken")
 	}
 }
