@@ -39,8 +39,10 @@ SIGTERM), its jobs are given back and run elsewhere.`,
 	f.BoolVar(&noCgroup, "no-cgroup", false, "do without control groups")
 	logs := addLogFlags(cmd)
 	cmd.RunE = a.with(needServer, func(ctx context.Context, l *link, _ []string) error {
-		cfg := agent.Config{Client: l.Client, Namespace: a.namespace, NoCgroup: noCgroup, Version: a.Version, Run: run.Config{CPUCap: cap, Adopt: true}}
-		cfg.Dir = cmp.Or(dir, filepath.Join(dataDir(), "agent"))
+		cfg := agent.Config{Client: l.Client, Namespace: a.namespace, Dir: dir, NoCgroup: noCgroup, Version: a.Version, Run: run.Config{CPUCap: cap, Adopt: true}}
+		if cfg.Dir == "" {
+			cfg.Dir = filepath.Join(dataDir(), "agent")
+		}
 		cfg.Secrets = cmp.Or(secrets, filepath.Join(dataDir(), "secrets"))
 		for _, x := range []struct{ flag, text string }{{"for", until}, {"grace", grace}} {
 			d, err := optionalTime(x.flag, x.text)

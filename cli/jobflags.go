@@ -14,11 +14,12 @@ import (
 
 // jobFlags are the flags that describe jobs: one for each field of the input.
 type jobFlags struct {
+	// Patterns of what is captured and what is not.
+	allow, deny []string
+
 	app    *app
 	values []*fieldValue
 	noEnv  bool
-	// Patterns of what is captured and what is not.
-	allow, deny []string
 }
 
 // fieldValue collects what a flag says about a field.

@@ -36,7 +36,7 @@ func (x *attempt) environ() ([]string, error) {
 		}
 	}
 	for _, name := range c.EnvUnset {
-		e.unset(name)
+		e.remove(name)
 	}
 	if err := e.add(c.Env); err != nil {
 		return nil, failed(job.ReasonEnv, "the job's settings: %w", err)
@@ -45,7 +45,7 @@ func (x *attempt) environ() ([]string, error) {
 		return nil, failed(job.ReasonEnv, "the job's secrets: one of them contains a NUL byte")
 	}
 	x.name(e)
-	return e.entries(), nil
+	return e.list, nil
 }
 
 // ownEnv is this process's environment for commands without a captured one. What
@@ -102,16 +102,17 @@ func (e *env) put(name, entry string) {
 	e.list = append(e.list, entry)
 }
 
-func (e *env) unset(name string) {
-	if i, ok := e.where[name]; ok {
-		e.list[i] = ""
-		delete(e.where, name)
+// remove takes a variable out.
+func (e *env) remove(name string) {
+	i, ok := e.where[name]
+	if !ok {
+		return
 	}
-}
-
-// entries is the environment; what was unset left gaps.
-func (e *env) entries() []string {
-	return slices.DeleteFunc(e.list, func(entry string) bool { return entry == "" })
+	last := len(e.list) - 1
+	e.list[i] = e.list[last]
+	moved, _, _ := strings.Cut(e.list[i], "=")
+	e.list, e.where[moved] = e.list[:last], i
+	delete(e.where, name)
 }
 
 // getenv reads a variable from an environment without duplicates.

@@ -64,6 +64,8 @@ type Spec struct {
 	Group  string
 
 	Command *job.Command
+	// Secrets are "NAME=value" settings that win over all of the command's.
+	Secrets []string
 	// Needs are what the attempt may use: mem and disk are enforced when they
 	// are given, cpu is its share.
 	Needs job.Resources
@@ -74,8 +76,6 @@ type Spec struct {
 	Until time.Duration
 	// Env is the captured environment; nil means the agent's own.
 	Env []string
-	// Secrets are "NAME=value" settings that win over all of the job's.
-	Secrets []string
 	// Started, if set, is called when the command's process has begun.
 	Started func(pid int)
 }
