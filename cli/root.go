@@ -50,8 +50,8 @@ when it is there. The documentation is in docs/ of the project.`,
 		makes []func(*app) *cobra.Command
 	}{
 		{groupJobs, []func(*app) *cobra.Command{runCmd, addCmd, statusCmd, waitCmd, logsCmd, kickCmd, cancelCmd, rmCmd, modCmd}},
-		{groupSteer, []func(*app) *cobra.Command{queueCmd, poolCmd, lockCmd, accountCmd, quotaCmd, eventsCmd, simulateCmd, namespaceCmd, workerCmd, tokenCmd, pauseCmd, resumeCmd}},
-		{groupServer, []func(*app) *cobra.Command{serverCmd, coordinatedCmd, agentCmd, infoCmd, drainCmd, stopCmd, secretCmd, backupCmd, restoreCmd, benchCmd, versionCmd}},
+		{groupSteer, []func(*app) *cobra.Command{queueCmd, poolCmd, lockCmd, accountCmd, quotaCmd, eventsCmd, simulateCmd, namespaceCmd, workerCmd, tokenCmd, secretCmd, pauseCmd, resumeCmd}},
+		{groupServer, []func(*app) *cobra.Command{serverCmd, coordinatedCmd, agentCmd, infoCmd, drainCmd, stopCmd, backupCmd, restoreCmd, benchCmd, versionCmd}},
 	} {
 		for _, make := range group.makes {
 			c := make(a)
