@@ -89,32 +89,32 @@ func (w *Window) change(at Time, zone *time.Location) Time {
 	}
 	was := w.open(at, zone)
 	t := at.Std().In(zone)
+	var marks []Time
 	for days := -1; days <= changeDays; days++ {
-		marks := w.marks(t.Year(), t.Month(), t.Day()+days, zone)
-		slices.Sort(marks)
-		for _, m := range marks {
-			if m > at && w.open(m, zone) != was {
-				return m
-			}
+		marks = w.addMarks(marks, t.Year(), t.Month(), t.Day()+days, zone)
+	}
+	slices.Sort(marks)
+	for _, m := range marks {
+		if m > at && w.open(m, zone) != was {
+			return m
 		}
 	}
 	return 0
 }
 
-// marks are the moments of a day at which the window could open or close: when the
-// clock shows its times, by any offset the zone has on that day, when the day changes,
-// and when the clock is changed.
-func (w *Window) marks(year int, month time.Month, d int, zone *time.Location) []Time {
+// addMarks adds the moments of a day at which the window could open or close: when the
+// clock shows its times, by any offset the zone has around that day, when the day
+// changes, and when the clock is changed.
+func (w *Window) addMarks(marks []Time, year int, month time.Month, d int, zone *time.Location) []Time {
 	midnight := time.Date(year, month, d, 0, 0, 0, 0, time.UTC)
-	var marks []Time
-	for probe := -day; probe <= 2*day; probe += 12 * time.Hour {
+	for _, probe := range [...]time.Duration{-day, 0, day, 2 * day} {
 		local := midnight.Add(probe).In(zone)
 		_, offset := local.Zone()
 		shift := time.Duration(offset) * time.Second
 		for _, clock := range [...]time.Duration{0, w.From, w.To} {
 			marks = append(marks, TimeOf(midnight.Add(clock-shift)))
 		}
-		if _, end := local.ZoneBounds(); !end.IsZero() && end.Sub(midnight) < 2*day {
+		if _, end := local.ZoneBounds(); !end.IsZero() && end.Sub(local) <= day {
 			marks = append(marks, TimeOf(end))
 		}
 	}

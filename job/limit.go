@@ -247,3 +247,25 @@ type LimitRow struct {
 	Started []LimitStart `cbor:"20,keyasint,omitempty"`
 	Gone    bool         `cbor:"-"`
 }
+
+// ParseLimitGiven reads a limit as a job may name it: "NAME" or "NAME*WEIGHT" and, as
+// wr's users know it, a colon and what the limit is to be from now on: "NAME:5",
+// "NAME:100/minute", "NAME:22:00-06:00". set is nil where that is not said; with
+// AnyNumber at any time, which "NAME:-1" says, the limit is to be lifted. Errors: Invalid.
+func ParseLimitGiven(text string) (use LimitUse, set *Limit, err error) {
+	name, amount, given := strings.Cut(text, ":")
+	if use, err = ParseLimitUse(name); err != nil || !given {
+		return use, nil, err
+	}
+	l := Limit{Max: AnyNumber}
+	if amount = strings.TrimSpace(amount); amount != "-1" {
+		if l, err = ParseLimit(amount); err != nil {
+			return use, nil, err
+		}
+	}
+	l.Name = use.Name
+	return use, &l, nil
+}
+
+// Lifts reports whether the limit lets everything pass.
+func (l *Limit) Lifts() bool { return l.Max == AnyNumber && len(l.Windows) == 0 }

@@ -20,7 +20,10 @@ import (
 type limit struct {
 	known bool
 	job.Limit
-	hours job.Hours
+	// hours are its windows: closed is whether none is open, until turns.
+	hours  job.Hours
+	closed bool
+	turns  job.Time
 
 	// used is how many units are held; starts are those of a rate that were used up,
 	// the oldest first, and started their sum.
@@ -79,7 +82,7 @@ func (s *Scheduler) setLimit(l *limit, known bool, def job.Limit) {
 		l.starts, l.started = nil, 0
 	}
 	timed := l.Timed()
-	l.known, l.Limit, l.hours = known, def, job.HoursOf(def.Windows)
+	l.known, l.Limit, l.hours, l.turns = known, def, job.HoursOf(def.Windows), 0
 	s.touchLimit(l)
 	s.updateLimit(l)
 	if timed && !l.Timed() {
@@ -145,7 +148,8 @@ func (s *Scheduler) Limits(now job.Time) []LimitState {
 
 func (s *Scheduler) stateOf(l *limit) LimitState {
 	s.comeBack(l)
-	st := LimitState{Limit: l.Limit, Known: l.known, Used: l.used, Started: l.started, Room: l.roomAt(s.now)}
+	l.reopen(s.now)
+	st := LimitState{Limit: l.Limit, Known: l.known, Used: l.used, Started: l.started, Room: l.roomNow()}
 	st.Windows = slices.Clone(l.Windows)
 	if st.Room == 0 {
 		st.Opens = l.opens(s.now, 1)
@@ -202,12 +206,23 @@ func (s *Scheduler) discardLimit(l *limit) {
 	}
 }
 
-// roomAt is how many units may start now, after comeBack.
-func (l *limit) roomAt(now job.Time) int64 {
+// reopen looks at the windows when one may have opened or closed.
+func (l *limit) reopen(now job.Time) {
+	if now < l.turns {
+		return
+	}
+	l.closed, l.turns = !l.hours.Open(now), l.hours.Change(now)
+	if l.turns == 0 {
+		l.turns = forever
+	}
+}
+
+// roomNow is how many units may start, once reopen and comeBack have looked.
+func (l *limit) roomNow() int64 {
 	switch {
 	case !l.known:
 		return unlimited
-	case !l.hours.Open(now):
+	case l.closed:
 		return 0
 	case l.Max < 0:
 		return unlimited

@@ -68,8 +68,9 @@ func (s *Scheduler) comeBack(l *limit) {
 // updateLimit brings a limit's room up to date, and what it shuts or opens with it.
 func (s *Scheduler) updateLimit(l *limit) {
 	s.comeBack(l)
+	l.reopen(s.now)
 	was := l.room
-	l.room = l.roomAt(s.now)
+	l.room = l.roomNow()
 	for i := range l.uses {
 		switch u := &l.uses[i]; {
 		case was < u.weight && u.weight <= l.room:
@@ -78,20 +79,21 @@ func (s *Scheduler) updateLimit(l *limit) {
 			s.shut(u.sets)
 		}
 	}
-	s.timed.set(l, l.nextChange(s.now))
+	s.timed.set(l, l.nextChange())
 }
 
 // nextChange is when time changes the room of the limit, as far as it matters: that
 // units of a rate come back does only to those that wait for them.
-func (l *limit) nextChange(now job.Time) job.Time {
+func (l *limit) nextChange() job.Time {
 	if !l.known || len(l.uses) == 0 {
 		return 0
 	}
-	due := l.hours.Change(now)
+	due := l.turns
 	if len(l.starts) > 0 && l.uses[len(l.uses)-1].weight > l.room {
-		if back := l.starts[0].At.Add(l.Period); due == 0 || back < due {
-			due = back
-		}
+		due = min(due, l.starts[0].At.Add(l.Period))
+	}
+	if due == forever {
+		return 0
 	}
 	return due
 }

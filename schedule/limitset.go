@@ -110,7 +110,7 @@ func (set *limitSet) timed() bool {
 
 // inHours reports whether the windows of all limits are open.
 func (set *limitSet) inHours(now job.Time) bool {
-	return set == nil || !slices.ContainsFunc(set.parts, func(p limitPart) bool { return !p.hours.Open(now) })
+	return set == nil || !slices.ContainsFunc(set.parts, func(p limitPart) bool { return p.known && !p.hours.Open(now) })
 }
 
 // enter notes a lane that was made.
