@@ -141,8 +141,8 @@ func fromInfo(i *client.Info) *Job {
 		j.describe(i.Job)
 	}
 	j.Queue = i.Queue
-	if i.State == job.Buried || i.State == job.Complete {
-		j.UntilBuried = i.RetriesLeft
+	if i.State == job.Buried && i.RetriesLeft == 0 {
+		j.UntilBuried = 0
 	}
 	if len(i.Environment) > 0 {
 		j.EnvC = pack([]byte(strings.Join(i.Environment, "\x00")))

@@ -149,6 +149,9 @@ func (c *Client) Disconnect() {
 	_ = c.conn.Close()
 }
 
+// Addr is the address that the client was given.
+func (c *Client) Addr() string { return c.cfg.Addr }
+
 // Ping tells whether the server answers in time.
 func (c *Client) Ping(timeout time.Duration) bool {
 	return c.askWithin(timeout, "Ping", c.cfg.Addr, func(ctx context.Context) error {

@@ -146,7 +146,6 @@ func isState(t *testing.T, c *jobqueue.Client, cmd, state string) *jobqueue.Job 
 	return j
 }
 
-
 func TestConnect(t *testing.T) {
 	s := serve(t, jobqueue.ServerConfig{})
 	c := connect(t, s, "q")
@@ -287,3 +286,13 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// connectTo is another client of the same server.
+func connectTo(t *testing.T, c *jobqueue.Client, queue string) *jobqueue.Client {
+	t.Helper()
+	s, err := c.ServerStats()
+	ok(t, err)
+	other, err := jobqueue.Connect(s.Addr, queue, 20*time.Second)
+	ok(t, err)
+	t.Cleanup(other.Disconnect)
+	return other
+}

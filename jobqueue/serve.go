@@ -75,6 +75,11 @@ func Serve(config ServerConfig) (s *Server, msg string, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, "", wrong("Serve", "", "", cmp.Or(hostText(err), ErrBadRequest), err)
 	}
+	if cfg.DBFile != "" {
+		if err := os.MkdirAll(cfg.DBFile, 0o700); err != nil {
+			return nil, "", wrong("Serve", "", cfg.DBFile, ErrDBError, job.Errorf(job.Invalid, "make its directory: %w", err))
+		}
+	}
 	there := cfg.DBFile != "" && !isEmpty(server.Layout{Dir: cfg.DBFile}.Store())
 	m, err := muster.Open(context.Background(), cfg.muster())
 	if err != nil {
@@ -192,6 +197,9 @@ func (s *Server) follow() {
 	}
 	unnote(s.port, s.about)
 }
+
+// Data is the directory of what the server keeps; see package server.
+func (s *Server) Data() string { return s.about.Data }
 
 // Addr is where the server listens, as HOST:PORT.
 func (s *Server) Addr() string { return s.muster.Server().Where().Address }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -190,8 +191,8 @@ func (s *spawner) idle(ctx context.Context) (map[place]int64, error) {
 func (s *spawner) start(at place, needs job.Resources) error {
 	r := &runner{name: "runner-" + strings.ToLower(rand.Text()), queue: at.queue, group: at.group, needs: needs}
 	line := runnerLine(s.cfg.RunnerCmd, at.queue, at.group, s.cfg.Deployment, s.addr)
-	r.cmd = exec.Command(s.shell, "-c", line) //nolint:gosec // the command line of a runner is the operator's
-	r.cmd.Env = append(s.env[:len(s.env):len(s.env)], runnerVar+"="+r.name)
+	r.cmd = exec.Command(s.shell, "-c", line)
+	r.cmd.Env = append(slices.Clip(s.env), runnerVar+"="+r.name)
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	r.cmd.Stderr = &bounded{&r.said}
 	r.cmd.WaitDelay = time.Second // a grandchild may hold standard error
