@@ -185,7 +185,7 @@ const maxWorkerHistory = 100_000
 // through all: programs rarely ask.
 func (n *Namespace) unitsHad(ctx context.Context, worker string) ([]*Unit, error) {
 	keys := map[string][]job.Key{}
-	err := n.eachLive(ctx, &Filter{Worker: worker}, 0, true, func(_ *found, j *job.Job) bool {
+	err := n.eachLive(ctx, &Filter{Worker: worker}, 0, true, nil, func(_ *found, j *job.Job) bool {
 		keys[j.Queue] = append(keys[j.Queue], j.Key)
 		return true
 	})

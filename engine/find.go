@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/queue"
@@ -33,79 +31,6 @@ func foundFinished(f *job.Finished) found {
 	return found{live: f.Live, end: f.End, ended: f.Ended, past: &past}
 }
 
-// states is the set of states the filter lets pass.
-func (f *Filter) states() uint16 {
-	var set uint16
-	for _, s := range f.States {
-		set |= 1 << s
-	}
-	if set == 0 {
-		set = 1<<job.NumStates - 1
-	}
-	return set
-}
-
-// wants reports whether jobs of the state can match.
-func (f *Filter) wants(s job.State) bool { return f.states()&(1<<s) != 0 }
-
-func (f *Filter) wantsLive() bool { return f.states()&^(1<<job.Complete|1<<job.Absent) != 0 }
-
-// narrow is the part of the filter the state machine has indexes for; false
-// means that nothing can match.
-func (w *writer) narrow(f *Filter) (queue.Filter, bool) {
-	q := queue.Filter{States: f.states() &^ (1 << job.Complete)}
-	if f.Queue != "" {
-		n, ok := w.state.QueueNamed(f.Queue)
-		if !ok {
-			return q, false
-		}
-		q.Queue = job.QueueID(n.ID)
-	}
-	if f.Group != "" {
-		n, ok := w.state.GroupNamed(f.Group)
-		if !ok {
-			return q, false
-		}
-		q.Group = job.GroupID(n.ID)
-	}
-	if f.Kind != "" {
-		id, ok := w.state.KindNamed(f.Kind)
-		if !ok {
-			return q, false
-		}
-		q.Kind = id
-	}
-	if f.Worker != "" {
-		row, ok := w.state.WorkerNamed(f.Worker)
-		if !ok {
-			return q, false
-		}
-		q.Worker = row.ID
-	}
-	if len(f.Reasons) == 1 {
-		q.Reason = f.Reasons[0]
-	}
-	return q, true
-}
-
-// matchLive checks what the state record tells beyond narrow.
-func (f *Filter) matchLive(l *job.Live) bool {
-	return f.wants(l.State) &&
-		(len(f.Reasons) == 0 || slices.Contains(f.Reasons, l.Reason)) &&
-		(f.Exit == nil || l.Number > 0 && int(l.Exit) == *f.Exit)
-}
-
-// needsJob reports whether the description must be read to decide.
-func (f *Filter) needsJob() bool { return f.KeyPrefix != "" || f.Command != "" }
-
-// matchJob checks the description.
-func (f *Filter) matchJob(j *job.Job) bool {
-	if !strings.HasPrefix(string(j.Key), f.KeyPrefix) {
-		return false
-	}
-	return f.Command == "" || j.Command != nil && strings.Contains(j.Command.String(), f.Command)
-}
-
 // livePage is a part of the live jobs that match the indexed part of a filter.
 type livePage struct {
 	jobs []found
@@ -117,8 +42,11 @@ type livePage struct {
 func (n *Namespace) scanLive(ctx context.Context, f *Filter, from job.Seq, limit int) (livePage, error) {
 	return call(ctx, n, normal, func(w *writer) (livePage, error) {
 		q, possible := w.narrow(f)
-		if !possible || !f.wantsLive() {
+		switch {
+		case !possible || !f.wantsLive():
 			return livePage{done: true}, nil
+		case f.Key != "":
+			return w.liveByKey(f, &q), nil
 		}
 		matches, next, done := w.state.Scan(from, q, limit, scanWork)
 		p := livePage{next: next, done: done}
@@ -144,8 +72,8 @@ func (w *writer) found(l *job.Live) found {
 }
 
 // eachLive visits the live jobs that match, with their descriptions if the filter
-// or the caller needs them, until visit returns false.
-func (n *Namespace) eachLive(ctx context.Context, f *Filter, from job.Seq, describe bool, visit func(*found, *job.Job) bool) error {
+// or the caller needs them, until visit returns false or the effort is spent.
+func (n *Namespace) eachLive(ctx context.Context, f *Filter, from job.Seq, describe bool, e *effort, visit func(*found, *job.Job) bool) error {
 	for {
 		page, err := n.scanLive(ctx, f, from, scanPage)
 		if err != nil {
@@ -156,6 +84,10 @@ func (n *Namespace) eachLive(ctx context.Context, f *Filter, from job.Seq, descr
 			return err
 		}
 		from = page.next
+		if e.spend(scanWork/10, len(page.jobs), describe || f.needsJob()) {
+			e.at = pageToken{Live: true, Seq: from}
+			return nil
+		}
 	}
 }
 
@@ -194,17 +126,41 @@ func (n *Namespace) visitPage(ctx context.Context, page []found, f *Filter, desc
 // onHost reports whether the worker that holds the job, else had it last, is on
 // the host; any job is on no host in particular.
 func (n *Namespace) onHost(j *found, host string) (bool, error) {
-	if host == "" || j.live.State.Held() {
-		return host == "" || j.worker.Host == host, nil
+	switch {
+	case host == "":
+		return true, nil
+	case j.live.State.Held():
+		return j.worker.Host == host, nil
+	case j.past != nil && j.past.Host != "":
+		return j.past.Host == host, nil
 	}
 	if j.live.Number == 0 {
 		return false, nil
 	}
-	rows, err := n.store.Attempts(j.live.Seq)
-	if err != nil || len(rows) == 0 {
-		return false, job.Wrap(err, "read attempts", "")
+	last, err := n.lastAttempt(&j.live)
+	if err != nil || last == nil {
+		return false, err
 	}
-	return rows[len(rows)-1].Host == host, nil
+	return last.Host == host, nil
+}
+
+// lastAttempt is the newest attempt of a job that ended; nil if there is none.
+func (n *Namespace) lastAttempt(l *job.Live) (*job.Attempt, error) {
+	number := l.Number
+	if l.State.Held() && number > 0 {
+		number--
+	}
+	if number == 0 {
+		return nil, nil
+	}
+	rows, err := n.store.AttemptRows([]job.AttemptRef{{Seq: l.Seq, Number: number}})
+	if err == nil && rows[0].Number == 0 { // that one left no record
+		rows, err = n.store.Attempts(l.Seq)
+	}
+	if err != nil || len(rows) == 0 {
+		return nil, job.Wrap(err, "read attempts", "")
+	}
+	return &rows[len(rows)-1].Attempt, nil
 }
 
 // describe reads the newest descriptions of jobs; nil for one deleted since.
@@ -230,66 +186,6 @@ func (n *Namespace) describe(page []found) ([]*job.Job, error) {
 		jobs[i] = j
 	}
 	return jobs, nil
-}
-
-// eachFinished visits the finished jobs that match, newest first, those below
-// the end number before (zero: all), until visit returns false.
-func (n *Namespace) eachFinished(ctx context.Context, f *Filter, before uint64, describe bool, visit func(*found, *job.Job) bool) error {
-	if !f.wants(job.Complete) {
-		return nil
-	}
-	group, possible, err := n.groupID(ctx, f.Group)
-	if err != nil || !possible {
-		return err
-	}
-	for {
-		page, err := n.finishedPage(ctx, f, before, group)
-		if err != nil {
-			return err
-		}
-		describe := describe || f.Queue+f.Kind+f.Account != "" || f.needsJob()
-		stopped, err := n.visitPage(ctx, page, f, describe, func(j *found, d *job.Job) bool {
-			if d != nil && !f.matchFinished(j, d) {
-				return true
-			}
-			return visit(j, d)
-		})
-		if err != nil || stopped || len(page) < scanPage {
-			return err
-		}
-		before = page[len(page)-1].end
-	}
-}
-
-// matchFinished checks of a complete job what narrow and the shape tell of a live one.
-func (f *Filter) matchFinished(j *found, d *job.Job) bool {
-	return (f.Queue == "" || d.Queue == f.Queue) && (f.Kind == "" || d.Kind == f.Kind) &&
-		(f.Account == "" || j.account == f.Account)
-}
-
-func (n *Namespace) groupID(ctx context.Context, name string) (id job.GroupID, possible bool, err error) {
-	if name == "" {
-		return 0, true, nil
-	}
-	g, err := call(ctx, n, normal, func(w *writer) (queue.Named, error) {
-		g, _ := w.state.GroupNamed(name)
-		return g, nil
-	})
-	return job.GroupID(g.ID), g.ID != 0, err
-}
-
-func (n *Namespace) finishedPage(ctx context.Context, f *Filter, before uint64, group job.GroupID) ([]found, error) {
-	var page []found
-	err := n.store.History(before, group, func(d *job.Finished) bool {
-		if f.matchLive(&d.Live) {
-			page = append(page, foundFinished(d))
-		}
-		return len(page) < scanPage && ctx.Err() == nil
-	})
-	if err == nil {
-		err = ctx.Err()
-	}
-	return page, job.Wrap(err, "read history", "")
 }
 
 // find looks a job up by its id, among the live ones and in history.

@@ -42,20 +42,14 @@ func (n *Namespace) Attempts(ctx context.Context, id JobID) ([]job.AttemptRow, e
 func (n *Namespace) info(f *found, j *job.Job, output, env bool) (*Info, error) {
 	i := &Info{Live: f.live, Job: j, Worker: f.worker, Account: f.account, End: f.end, Ended: f.ended.Std()}
 	i.Live.Mark = f.mark
-	if f.live.Number > 0 {
-		rows, err := n.store.Attempts(f.live.Seq)
-		if err != nil {
-			return nil, job.Wrap(err, "read attempts", "")
-		}
-		if len(rows) > 0 {
-			i.Last = &rows[len(rows)-1].Attempt
-		}
+	var err error
+	if i.Last, err = n.lastAttempt(&f.live); err != nil {
+		return nil, err
 	}
 	if i.Last != nil && !output {
 		i.Last.Result.Stdout, i.Last.Result.Stderr = job.Output{}, job.Output{}
 	}
 	if env && j.Command != nil {
-		var err error
 		if i.Env, err = n.Environment(j.Command.EnvID); err != nil {
 			return nil, err
 		}
@@ -93,22 +87,30 @@ func (n *Namespace) List(ctx context.Context, r ListRequest) (*ListResult, error
 	if r.Page < 0 || r.Page > MaxPage {
 		return nil, job.Errorf(job.Invalid, "page size %d; it must be between 1 and %d", r.Page, MaxPage)
 	}
+	if r.Order != OrderNone {
+		return n.ordered(ctx, &r)
+	}
 	token, err := parseToken(r.Token, &r.Filter)
 	if err != nil {
 		return nil, err
 	}
 	l := &listing{ns: n, request: &r, result: &ListResult{}}
+	e := &effort{left: searchEffort}
 	if token.Live {
-		err = n.eachLive(ctx, &r.Filter, token.Seq, true, l.visit)
+		err = n.eachLive(ctx, &r.Filter, token.Seq, true, e, l.visit)
 	}
-	if err == nil && !l.full && l.err == nil {
-		err = n.eachFinished(ctx, &r.Filter, token.End, true, l.visit)
+	if err == nil && !l.full && l.err == nil && !e.spent {
+		err = n.eachFinished(ctx, &r.Filter, token.End, true, e, l.visit)
 	}
 	if err := cmp.Or(l.err, err); err != nil {
 		return nil, err
 	}
-	if l.full {
+	switch {
+	case l.full:
 		l.result.Next = l.next.String()
+	case e.spent:
+		e.at.Filter = r.Filter.hash()
+		l.result.Next = e.at.String()
 	}
 	return l.result, nil
 }
@@ -156,11 +158,11 @@ const maxOutcomeJobs = 2_000_000
 func (n *Namespace) Outcomes(ctx context.Context, r OutcomesRequest) (groups []Outcome, partial bool, err error) {
 	o := &outcomes{ns: n, request: &r, limit: max(r.Limit, 1), index: map[outcomeKey]*Outcome{}}
 	visit := func(f *found, _ *job.Job) bool { return o.visit(ctx, f) }
-	if err := n.eachLive(ctx, &r.Filter, 0, false, visit); err != nil {
+	if err := n.eachLive(ctx, &r.Filter, 0, false, nil, visit); err != nil {
 		return nil, false, err
 	}
 	if !o.partial {
-		if err := n.eachFinished(ctx, &r.Filter, 0, false, visit); err != nil {
+		if err := n.eachFinished(ctx, &r.Filter, 0, false, nil, visit); err != nil {
 			return nil, false, err
 		}
 	}

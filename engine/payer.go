@@ -17,12 +17,6 @@ func (w *writer) payer(l *job.Live) string {
 	return shape.Account
 }
 
-// matches checks all that a filter says of a live job beyond narrow, its description
-// apart.
-func (w *writer) matches(f *Filter, l *job.Live) bool {
-	return f.matchLive(l) && (f.Account == "" || w.payer(l) == f.Account)
-}
-
 // findPayers finds the accounts of complete jobs, as they would be now. Live ones
 // have theirs.
 func (n *Namespace) findPayers(ctx context.Context, page []found, jobs []*job.Job) error {

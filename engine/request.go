@@ -199,6 +199,8 @@ func (id JobID) String() string {
 // Filter selects jobs; its empty fields do not restrict.
 type Filter struct {
 	Queue, Group, Kind, Worker string
+	// GroupPrefix is how the group's name begins, GroupPart is in it.
+	GroupPrefix, GroupPart string
 	// Account is the one that pays: the job's own, else its queue's, else the default.
 	Account string
 	// Host is that of the worker which holds the job, else had it last.
@@ -206,8 +208,23 @@ type Filter struct {
 	States  []job.State
 	Reasons []job.Reason
 	Exit    *int
-	// KeyPrefix and Command (a substring) are matched against the description.
-	KeyPrefix, Command string
+	// Key is the whole key. KeyPrefix is how it begins, KeyPart is in it; these, Command
+	// (a part of its text) and Submitter are matched against the description.
+	Key                                    job.Key
+	KeyPrefix, KeyPart, Command, Submitter string
+	// Added, Started (of the newest attempt) and Ended (complete or buried) are when.
+	Added, Started, Ended Span
+}
+
+// Span is a time from Since on and before Until; a zero time is no bound.
+type Span struct{ Since, Until time.Time }
+
+// in reports whether a moment is in the span; none is in no span that has a bound.
+func (s *Span) in(t job.Time) bool {
+	if s.Since.IsZero() && s.Until.IsZero() {
+		return true
+	}
+	return t != 0 && t >= job.TimeOf(s.Since) && (s.Until.IsZero() || t < job.TimeOf(s.Until))
 }
 
 // ListRequest lists jobs by pages: live ones in the order they were added, then
@@ -216,6 +233,9 @@ type ListRequest struct {
 	Filter Filter
 	Page   int    // at most 1000; zero means 100
 	Token  string // of the page before
+	// Order, if any, asks for one page in this order; Descending has the largest first.
+	Order      Order
+	Descending bool
 	// Output and Env ask for what is left out otherwise.
 	Output, Env bool
 }
@@ -223,7 +243,11 @@ type ListRequest struct {
 // ListResult is a page.
 type ListResult struct {
 	Jobs []*Info
-	Next string // empty at the end
+	// Next is where the next page begins, empty at the end. A page may have fewer jobs
+	// than asked for, since a bounded number is looked at.
+	Next string
+	// Partial says of an ordered page that there were more jobs than it looked at.
+	Partial bool
 }
 
 // Info is a job as people and programs see it.
