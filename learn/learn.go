@@ -94,8 +94,14 @@ func (k *Kind) Count(r *Run, base Settings) (changed bool) {
 // whether less would do; it can never be that more is needed.
 const lookDown = 16
 
-// Settle finds out anew what is asked for, after runs were counted or settings
-// changed. It reports whether that is another.
+// Resettle finds out what is asked for after settings changed, whatever it was.
+func (k *Kind) Resettle(base Settings) {
+	k.asked = Amounts{}
+	k.Settle(base)
+}
+
+// Settle finds out what is asked for after runs were counted. It reports whether
+// that is another.
 //
 // What is asked for follows what was learned upwards at once. Downwards it does
 // only when that is clearly below the next step, lest it jumps to and fro there.

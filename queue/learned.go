@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"slices"
+
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/learn"
 )
@@ -225,7 +227,8 @@ func (s *State) Relearn(max int) (more bool) {
 func (s *State) review(max int) {
 	for ; s.settling > 0 && max > 0; max-- {
 		s.settling--
-		if k := s.kinds.rows[s.settling]; s.settling > 0 && k != nil && k.known != nil && k.known.Settle(s.learning) {
+		if k := s.kinds.rows[s.settling]; s.settling > 0 && k != nil && k.known != nil {
+			k.known.Resettle(s.learning)
 			s.outdate(k)
 		}
 	}
@@ -345,14 +348,16 @@ func (s *State) unuse(k *kindRow) {
 	for len(s.unused) > s.cfg.Kinds {
 		oldest := s.unused[0]
 		s.unused = s.unused[1:]
-		if oldest.unused = false; len(oldest.shapes) == 0 && !oldest.gone {
+		if oldest.unused = false; len(oldest.shapes) == 0 {
 			s.forgetKind(oldest)
 		}
 	}
 }
 
 func (s *State) forgetKind(k *kindRow) {
-	k.gone = true
+	if k.gone = true; k.unused {
+		s.unused = slices.DeleteFunc(s.unused, func(u *kindRow) bool { return u == k })
+	}
 	s.touchKind(k)
 	s.kinds.remove(k.ID, k.Name)
 	s.kindNames.remove(k.Name)

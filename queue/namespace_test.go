@@ -157,7 +157,7 @@ func TestQueues(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.commit()
-	if len(f.shelf.queues) != 0 || len(f.shelf.shapes) != 0 || len(f.shelf.kinds) != 0 || len(f.shelf.live) != 0 || len(f.shelf.payloads) != 0 {
+	if len(f.shelf.queues) != 0 || len(f.shelf.shapes) != 0 || len(f.shelf.live) != 0 || len(f.shelf.payloads) != 0 {
 		t.Fatalf("something of the queue is left: %+v", f.shelf)
 	}
 }

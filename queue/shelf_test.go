@@ -17,6 +17,7 @@ type shelf struct {
 	groups   map[job.GroupID]job.GroupRow
 	kinds    map[job.KindID]job.KindRow
 	shapes   map[job.ShapeID]job.ShapeRow
+	learned  map[job.KindID]job.LearnedRow
 	workers  map[job.WorkerID]job.WorkerRow
 	live     map[job.Seq]job.Live
 	keys     map[job.Seq]job.Key
@@ -42,7 +43,7 @@ type attemptKey struct {
 func newShelf() *shelf {
 	return &shelf{
 		queues: map[job.QueueID]job.QueueRow{}, groups: map[job.GroupID]job.GroupRow{},
-		kinds: map[job.KindID]job.KindRow{}, shapes: map[job.ShapeID]job.ShapeRow{},
+		kinds: map[job.KindID]job.KindRow{}, shapes: map[job.ShapeID]job.ShapeRow{}, learned: map[job.KindID]job.LearnedRow{},
 		workers: map[job.WorkerID]job.WorkerRow{}, live: map[job.Seq]job.Live{},
 		keys: map[job.Seq]job.Key{}, byKey: map[queueKey]uint64{},
 		finished: map[uint64]job.Finished{}, payloads: map[job.PayloadRef][]byte{},
@@ -73,6 +74,9 @@ func (h *shelf) apply(t fataler, c *job.Changes) {
 	}
 	for _, r := range c.Kinds {
 		put(h.kinds, r.ID, r, r.Gone)
+	}
+	for _, r := range c.Learned {
+		put(h.learned, r.Kind, r, r.Gone)
 	}
 	for _, r := range c.Shapes {
 		put(h.shapes, r.ID, r, r.Gone)
@@ -226,6 +230,9 @@ func (h *shelf) load(t fataler, cfg Config, now job.Time, reach uint64) *State {
 	}
 	for _, k := range slices.Sorted(maps.Keys(h.workers)) {
 		s.LoadWorker(h.workers[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(h.learned)) {
+		s.LoadLearned(h.learned[k])
 	}
 	for _, k := range slices.Sorted(maps.Keys(h.groupsOn)) {
 		s.LoadDepGroup(h.groupsOn[k])
