@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -40,20 +41,31 @@ is your word that the machine it ran on is dead.`,
 }
 
 func rmCmd(a *app) *cobra.Command {
-	var force, held bool
+	var force, held, awaited bool
+	var dependants string
 	cmd := changeCmd(a, "remove", "removed", &cobra.Command{
 		Use:     "rm [KEY...]",
 		Aliases: []string{"remove"},
 		Short:   "Remove jobs and all that is known of them",
 		Long: `Rm removes jobs with their history. Running ones are only removed with --force,
-which stops them.`,
+which stops them. A job that others wait for, by its key or as a member of a
+dependency group, is only removed together with them, or if --dependants says
+what becomes of them: "delete" removes them too, and whoever waits for them;
+"release" lets them go on without it.`,
 		Example: `  muster rm 3f2a9c01d7e4
   muster rm -i align --state complete
   muster rm -f jobs.txt -b
+  muster rm 3f2a9c01d7e4 --dependants release
   muster rm --all --force`,
 	}, func(ctx context.Context, l *link, s client.Selection) (client.Change, error) {
-		c, err := l.Delete(ctx, s, force)
-		conflict := func(r client.Refusal) bool { return job.IsKind(r.Err, job.Conflict) }
+		d, err := job.ParseDependants(dependants)
+		if err != nil {
+			return client.Change{}, err
+		}
+		c, err := l.Delete(ctx, s, client.DeleteOptions{Force: force, Dependants: d})
+		isAwaited := func(r client.Refusal) bool { return strings.Contains(r.Err.Error(), "wait for it") }
+		conflict := func(r client.Refusal) bool { return job.IsKind(r.Err, job.Conflict) && !isAwaited(r) }
+		awaited = awaited || slices.ContainsFunc(c.Refusals, isAwaited)
 		held = held || c.Skipped > 0 && (len(c.Refusals) == 0 || slices.ContainsFunc(c.Refusals, conflict))
 		return c, err
 	})
@@ -63,9 +75,13 @@ which stops them.`,
 		if held && !force {
 			a.say("Running jobs are removed only with --force, which stops them.")
 		}
+		if awaited {
+			a.say("What others wait for is removed with --dependants delete, which removes them too, or --dependants release, which lets them go on without it.")
+		}
 		return err
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "running jobs too")
+	cmd.Flags().StringVar(&dependants, "dependants", "", "what becomes of jobs that wait for them: delete or release")
 	return cmd
 }
 

@@ -41,26 +41,35 @@ type Refusal struct {
 
 // Kick makes buried and delayed jobs ready, with fresh budgets.
 func (n *Namespace) Kick(ctx context.Context, s Selection) (Change, error) {
-	return n.change(ctx, n.c.jobs.KickJobs, s, false)
+	return n.change(ctx, n.c.jobs.KickJobs, s, DeleteOptions{})
 }
 
 // Cancel stops jobs and buries them. For a lost job it is a person's word that
 // its attempt is dead.
 func (n *Namespace) Cancel(ctx context.Context, s Selection) (Change, error) {
-	return n.change(ctx, n.c.jobs.CancelJobs, s, false)
+	return n.change(ctx, n.c.jobs.CancelJobs, s, DeleteOptions{})
 }
 
-// Delete removes jobs; reserved and running ones only with force, which revokes
-// their leases.
-func (n *Namespace) Delete(ctx context.Context, s Selection, force bool) (Change, error) {
-	return n.change(ctx, n.c.jobs.DeleteJobs, s, force)
+// DeleteOptions say how jobs are deleted.
+type DeleteOptions struct {
+	// Force: reserved and running ones too, whose leases are revoked.
+	Force bool
+	// Dependants is what becomes of jobs that wait for those that are deleted.
+	Dependants job.Dependants
+}
+
+// Delete removes jobs: reserved and running ones only with force, and those that others
+// wait for only if these are selected too, or the options say what becomes of them.
+func (n *Namespace) Delete(ctx context.Context, s Selection, o DeleteOptions) (Change, error) {
+	return n.change(ctx, n.c.jobs.DeleteJobs, s, o)
 }
 
 type changeMethod = func(context.Context, *musterv1.ChangeJobsRequest, ...grpc.CallOption) (*musterv1.ChangeJobsResponse, error)
 
-func (n *Namespace) change(ctx context.Context, method changeMethod, s Selection, force bool) (Change, error) {
+func (n *Namespace) change(ctx context.Context, method changeMethod, s Selection, o DeleteOptions) (Change, error) {
 	m, err := call(ctx, n.c, method, &musterv1.ChangeJobsRequest{
-		Namespace: n.name, Jobs: refs(s.Jobs), Filter: s.Filter.message(), All: s.All, Force: force, RequestId: newID(),
+		Namespace: n.name, Jobs: refs(s.Jobs), Filter: s.Filter.message(), All: s.All, Force: o.Force, RequestId: newID(),
+		Dependants: o.Dependants.String(),
 	})
 	if err != nil {
 		return Change{}, err

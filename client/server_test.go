@@ -347,10 +347,10 @@ func TestListsAndChanges(t *testing.T) {
 	if info, err := ns.Get(ctx, client.Ref{Key: "k00007"}, client.Detail{}); err != nil || info.Priority != 5 || string(info.Job.Data) != "about k00007" {
 		t.Errorf("modified: %+v, %v", info, err)
 	}
-	if _, err := ns.Delete(ctx, client.Where(client.Filter{}), false); !job.IsKind(err, job.Invalid) {
+	if _, err := ns.Delete(ctx, client.Where(client.Filter{}), client.DeleteOptions{}); !job.IsKind(err, job.Invalid) {
 		t.Errorf("delete by an empty filter: %v; want invalid without all", err)
 	}
-	if c, err := ns.Delete(ctx, client.Selection{Filter: &client.Filter{}, All: true}, false); err != nil || c.Changed != 1234 {
+	if c, err := ns.Delete(ctx, client.Selection{Filter: &client.Filter{}, All: true}, client.DeleteOptions{}); err != nil || c.Changed != 1234 {
 		t.Errorf("delete all: %+v, %v", c, err)
 	}
 	if _, err := ns.Kick(ctx, client.Where(client.Filter{States: []string{"tired"}})); !job.IsKind(err, job.Invalid) || !contains(err, "tired", "buried") {
@@ -388,7 +388,7 @@ func TestWorkByCalls(t *testing.T) {
 	if err != nil || len(third) != 1 {
 		t.Fatalf("reserved %d, %v; want the last one", len(third), err)
 	}
-	if _, err := ns.Delete(ctx, client.Select(client.Ref{Key: "k00002"}), true); err != nil {
+	if _, err := ns.Delete(ctx, client.Select(client.Ref{Key: "k00002"}), client.DeleteOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	late, err := w.Report(ctx, client.Complete(third[0], &job.Result{Exited: true}))

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/queue"
@@ -31,7 +32,12 @@ func (n *Namespace) Add(ctx context.Context, r AddRequest) (*AddResult, error) {
 			return nil, err
 		}
 		if err := p.submit(ctx); err != nil {
-			return nil, err
+			return nil, p.tell(ctx, err)
+		}
+	}
+	for i := range p.result.Items {
+		if item := &p.result.Items[i]; item.Err != nil {
+			item.Err = n.tell(ctx, item.Err, p.id(i))
 		}
 	}
 	return p.result, nil
@@ -86,6 +92,18 @@ type ItemError struct {
 func (e *ItemError) Error() string { return e.Err.Error() }
 func (e *ItemError) Unwrap() error { return e.Err }
 
+// tell puts names into an error about one of the jobs.
+func (p *adding) tell(ctx context.Context, err error) error {
+	if item := new(ItemError); errors.As(err, &item) {
+		return &ItemError{Index: item.Index, Err: p.ns.tell(ctx, item.Err, p.id(item.Index))}
+	}
+	return err
+}
+
+func (p *adding) id(i int) JobID {
+	return JobID{Queue: p.request.Jobs[i].Queue, Key: p.request.Jobs[i].Key}
+}
+
 // prepare makes a job ready for the writer.
 func prepare(j *job.Job) (queue.Prepared, error) {
 	j.Normalise()
@@ -102,7 +120,7 @@ func prepare(j *job.Job) (queue.Prepared, error) {
 	if limit := maxBody(j); len(body) > limit {
 		return queue.Prepared{}, job.Errorf(job.Invalid, "the job is described in %d bytes; at most %d", len(body), limit)
 	}
-	return queue.Prepared{Job: j, Digest: job.DigestOf(j.Queue, j.Key), Body: body}, nil
+	return queue.Prepared{Job: j, Digest: job.DigestOf(j.Queue, j.Key), Body: body, On: digestsOn(j)}, nil
 }
 
 func maxBody(j *job.Job) int {
@@ -117,14 +135,10 @@ func maxBody(j *job.Job) int {
 func unsupported(j *job.Job) error {
 	var what string
 	switch c := j.Command; {
-	case len(j.Dependencies) > 0:
-		what = "dependencies"
 	case c != nil && len(c.Mounts) > 0:
 		what = "mounts"
 	case c != nil && len(c.Inputs)+len(c.Outputs) > 0:
 		what = "staged inputs and outputs"
-	case c != nil && c.Emulate != "":
-		what = "the emulation of another batch system"
 	default:
 		return nil
 	}
@@ -133,19 +147,13 @@ func unsupported(j *job.Job) error {
 
 // lookUp asks history about the keys of what is to do.
 func (p *adding) lookUp() error {
-	digests := make([]job.Digest, len(p.todo))
-	for i := range p.todo {
-		digests[i] = p.todo[i].Digest
-	}
-	ends := make([]uint64, len(p.todo))
 	p.loads = p.ns.loads.Load()
-	reach := p.ns.store.Reach()
-	if err := p.ns.store.FindMany(digests, ends); err != nil {
-		return job.Wrap(err, "look up finished jobs", "")
+	ends, err := p.ns.lookUp(len(p.todo), func(i int) *queue.Prepared { return &p.todo[i] })
+	if err != nil {
+		return err
 	}
 	for i := range p.todo {
 		t := &p.todo[i]
-		t.Reach = reach
 		if ends[i] != 0 { // else keep what the writer said it needs
 			t.Found, t.End = true, max(t.End, ends[i])
 		}

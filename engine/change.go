@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"slices"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -56,82 +54,6 @@ func (n *Namespace) change(ctx context.Context, verb string, s Selector, once []
 			return c.named(ctx, s.IDs, do, func(*ChangeResult) bool { return true })
 		}
 		return c.filtered(ctx, s.Filter, do, true)
-	})
-}
-
-// Delete removes jobs, complete ones too. Held ones are refused unless force is
-// set, which revokes their leases.
-func (n *Namespace) Delete(ctx context.Context, s Selector, force bool, once ...Once) (*ChangeResult, error) {
-	c := newChanging(n, "delete", once)
-	do := func(w *writer, l *job.Live) error { return w.state.Delete(l.Seq, force) }
-	return c.run(ctx, func() error {
-		if s.Filter == nil {
-			if err := c.named(ctx, s.IDs, do, allLive); err != nil {
-				return err
-			}
-			return c.deleteNamed(ctx)
-		}
-		if err := c.filtered(ctx, s.Filter, do, false); err != nil {
-			return err
-		}
-		return c.deleteFinished(ctx, s.Filter)
-	})
-}
-
-// allLive reports whether every job that was named is a live one.
-func allLive(r *ChangeResult) bool {
-	return !slices.ContainsFunc(r.Refusals, func(r Refusal) bool { return errors.Is(r.Err, job.ErrNoJob) })
-}
-
-// deleteFinished removes the complete jobs that match a filter, a page at a time.
-func (c *changing) deleteFinished(ctx context.Context, f *Filter) error {
-	var page []found
-	var failed error
-	err := c.ns.eachFinished(ctx, f, 0, false, func(f *found, _ *job.Job) bool {
-		if page = append(page, *f); len(page) == scanPage {
-			failed = c.remove(ctx, page, false)
-			page = page[:0]
-		}
-		return failed == nil
-	})
-	if err = errors.Join(failed, err); err != nil || len(page) == 0 {
-		return err
-	}
-	return c.remove(ctx, page, true)
-}
-
-// deleteNamed removes those named jobs that turned out not to be live.
-func (c *changing) deleteNamed(ctx context.Context) error {
-	if c.over {
-		return nil
-	}
-	var left []Refusal
-	var finished []found
-	for _, refusal := range c.result.Refusals {
-		f, err := (*found)(nil), error(nil)
-		if errors.Is(refusal.Err, job.ErrNoJob) {
-			f, err = c.ns.find(ctx, refusal.ID)
-		}
-		if err != nil || f == nil || f.end == 0 {
-			left = append(left, refusal)
-			continue
-		}
-		finished = append(finished, *f)
-	}
-	c.result.Refusals = left
-	c.result.Skipped -= int64(len(finished))
-	return c.remove(ctx, finished, true)
-}
-
-// remove deletes complete jobs; last says that nothing else is to be done.
-func (c *changing) remove(ctx context.Context, page []found, last bool) error {
-	return c.step(ctx, func(w *writer, r *ChangeResult) (bool, error) {
-		for _, f := range page {
-			if w.state.DeleteFinished(f.past) == nil {
-				r.Changed++
-			}
-		}
-		return last, nil
 	})
 }
 

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/queue"
 )
 
 // changing is a change of selected jobs under way, in steps, so that no turn of
@@ -124,8 +126,8 @@ func (c *changing) page(ctx context.Context, f *Filter, seqs []job.Seq, do chang
 			if !ok || !w.matches(f, &l) {
 				continue
 			}
-			if do(w, &l) != nil {
-				r.Skipped++
+			if err := do(w, &l); err != nil {
+				r.skip(&l, err)
 				continue
 			}
 			r.Changed++
@@ -133,6 +135,16 @@ func (c *changing) page(ctx context.Context, f *Filter, seqs []job.Seq, do chang
 		}
 		return last, nil
 	})
+}
+
+// skip counts a job that a filter selected and that is not in a state for the change; why
+// is kept only where it has to do with other jobs.
+func (r *ChangeResult) skip(l *job.Live, err error) {
+	if awaited := new(queue.ErrAwaited); errors.As(err, &awaited) {
+		r.refuse(JobID{Seq: l.Seq, Digest: l.Digest}, err)
+		return
+	}
+	r.Skipped++
 }
 
 // changeAnswer is what is remembered of a change for its repeat.

@@ -55,14 +55,14 @@ func TestChangesAreMadeOnce(t *testing.T) {
 		},
 			ChangeResult{Changed: 2}, 0},
 		{"delete named", none, func(ctx context.Context, n *Namespace, o ...Once) (*ChangeResult, error) {
-			return n.Delete(ctx, named, false, o...)
+			return n.Delete(ctx, named, DeleteOptions{}, o...)
 		},
 			ChangeResult{Changed: 2, Skipped: 1}, job.NotFound},
 		{"delete named, one complete", complete, func(ctx context.Context, n *Namespace, o ...Once) (*ChangeResult, error) {
-			return n.Delete(ctx, named, false, o...)
+			return n.Delete(ctx, named, DeleteOptions{}, o...)
 		}, ChangeResult{Changed: 2, Skipped: 1}, job.NotFound},
 		{"delete filtered, one complete", complete, func(ctx context.Context, n *Namespace, o ...Once) (*ChangeResult, error) {
-			return n.Delete(ctx, filter, false, o...)
+			return n.Delete(ctx, filter, DeleteOptions{}, o...)
 		}, ChangeResult{Changed: 2}, 0},
 		{"modify named", none, func(ctx context.Context, n *Namespace, o ...Once) (*ChangeResult, error) {
 			return n.Modify(ctx, named, urgent, o...)

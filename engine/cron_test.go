@@ -184,7 +184,7 @@ func TestScheduleAfter(t *testing.T) {
 		wantMade(t, b, "poll", "00:00:00 complete", "00:12:00 buried")
 		until(t, "00:17:00")
 		wantMade(t, b, "poll", "00:00:00 complete", "00:12:00 buried", "00:17:00 ready")
-		if _, err := b.ns.Delete(b.ctx, Selector{Filter: &Filter{Queue: "q"}}, false); err != nil {
+		if _, err := b.ns.Delete(b.ctx, Selector{Filter: &Filter{Queue: "q"}}, DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		until(t, "00:22:00") // deleted: an end as any other

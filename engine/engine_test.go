@@ -438,7 +438,7 @@ func TestDeleteAndModify(t *testing.T) {
 		b.add(t, data("a"), data("b"), data("c"))
 		g := b.reserve(t, ReserveRequest{N: 1})
 		b.report(t, Report{Ref: refTo(g[0]), Kind: ReportComplete})
-		r, err := b.ns.Delete(b.ctx, Selector{IDs: []JobID{{Queue: "q", Key: "a"}, {Queue: "q", Key: "b"}, {Queue: "q", Key: "none"}}}, false)
+		r, err := b.ns.Delete(b.ctx, Selector{IDs: []JobID{{Queue: "q", Key: "a"}, {Queue: "q", Key: "b"}, {Queue: "q", Key: "none"}}}, DeleteOptions{})
 		if err != nil || r.Changed != 2 || len(r.Refusals) != 1 {
 			t.Fatalf("%+v, %v", r, err)
 		}

@@ -31,6 +31,9 @@ func (n *Namespace) Modify(ctx context.Context, s Selector, edit func(*job.Job) 
 		return m.named(ctx, s.IDs)
 	})
 	if err == nil {
+		err = m.tellRefusals(ctx)
+	}
+	if err == nil {
 		err = r.wrongAsked()
 	}
 	if err != nil {
@@ -266,18 +269,13 @@ func (m *modifying) readAgain(ctx context.Context, items []edited, which []int) 
 
 // lookUp asks history about the keys of the new descriptions.
 func (m *modifying) lookUp(items []edited) error {
-	digests := make([]job.Digest, len(items))
-	for i := range items {
-		digests[i] = items[i].Digest
-	}
-	ends := make([]uint64, len(items))
-	reach := m.ns.store.Reach()
-	if err := m.ns.store.FindMany(digests, ends); err != nil {
-		return job.Wrap(err, "look up finished jobs", "")
+	ends, err := m.ns.lookUp(len(items), func(i int) *queue.Prepared { return &items[i].Prepared })
+	if err != nil {
+		return err
 	}
 	for i := range items {
 		p := &items[i].Prepared
-		p.Reach, p.End, p.Found = reach, ends[i], ends[i] != 0
+		p.End, p.Found = ends[i], ends[i] != 0
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func TestNames(t *testing.T) {
 				b.report(t, Report{Ref: refTo(g), Kind: ReportComplete})
 			}
 		}
-		if _, err := b.ns.Delete(b.ctx, Selector{IDs: []JobID{{Seq: seqs[5]}}}, false); err != nil {
+		if _, err := b.ns.Delete(b.ctx, Selector{IDs: []JobID{{Seq: seqs[5]}}}, DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		hurry := func(j *job.Job) error { j.Group = "new"; return nil }

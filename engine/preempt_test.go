@@ -165,7 +165,7 @@ func TestPreemptorLeaves(t *testing.T) {
 			rich:  job.Quota{500, -30}, next: []string{"poor0"},
 		},
 		"deleted": {
-			leave: func(b *bench) error { _, err := b.ns.Delete(b.ctx, rich0(b), false); return err },
+			leave: func(b *bench) error { _, err := b.ns.Delete(b.ctx, rich0(b), DeleteOptions{}); return err },
 			rich:  job.Quota{500, -30}, next: []string{"poor0"},
 		},
 		"modified": {

@@ -59,7 +59,7 @@ func (b *bench) play(t *testing.T, rt *rapid.T, step string, next *int) {
 		b.complete(t, rt)
 	case "delete":
 		f := Filter{Group: fmt.Sprintf("g%d", rapid.IntRange(0, 2).Draw(rt, "group")), KeyPrefix: fmt.Sprintf("k00%d", rapid.IntRange(0, 9).Draw(rt, "key"))}
-		_, err := b.ns.Delete(b.ctx, Selector{Filter: &f}, false)
+		_, err := b.ns.Delete(b.ctx, Selector{Filter: &f}, DeleteOptions{})
 		try(t, err)
 	case "rerun":
 		j := data(fmt.Sprintf("k%03d", rapid.IntRange(0, max(*next-1, 0)).Draw(rt, "again")))

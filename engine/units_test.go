@@ -265,7 +265,7 @@ func TestOrderOfAQueueStays(t *testing.T) {
 	if err := b.ns.SetQueue(t.Context(), job.Queue{Name: "q", Order: job.OrderKey}); job.KindOf(err) != job.Conflict {
 		t.Fatalf("the order of a queue with complete jobs was changed: %v", err)
 	}
-	if _, err := b.ns.Delete(t.Context(), Selector{IDs: []JobID{{Queue: "q", Key: "a"}}}, false); err != nil {
+	if _, err := b.ns.Delete(t.Context(), Selector{IDs: []JobID{{Queue: "q", Key: "a"}}}, DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.ns.SetQueue(t.Context(), job.Queue{Name: "q", Order: job.OrderKey}); err != nil {

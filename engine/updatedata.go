@@ -55,7 +55,7 @@ func (u *updating) describe(l job.Live) error {
 		return err
 	}
 	j.Data, j.Priority, j.NotBefore = u.Data, l.Priority, time.Time{}
-	if l.State == job.Delayed {
+	if l.State == job.Delayed || l.State == job.Blocked && l.Due != 0 {
 		j.NotBefore = l.Due.Std()
 	}
 	u.loads = u.ns.loads.Load()

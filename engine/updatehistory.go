@@ -78,6 +78,9 @@ func (u *updating) describeFinished(f *job.Finished, reach uint64) error {
 	if err != nil {
 		return err
 	}
+	if _, err := u.ns.lookUp(1, func(int) *queue.Prepared { return &p }); err != nil {
+		return err
+	}
 	p.Finished, p.Found, p.End, p.Reach = f, true, f.End, reach
 	u.described = &p
 	return nil

@@ -161,6 +161,7 @@ func (w *writer) turn() {
 	if !w.more { // whoever looks sees no lease that has ended
 		w.apply(normal)
 	}
+	w.unblock()
 	w.refile()
 	w.ended()
 	w.serveWaiters()

@@ -74,3 +74,32 @@ func (d *Dependency) Validate() error {
 	}
 	return CheckName("dependency: queue", d.Queue)
 }
+
+// Dependants is what becomes of jobs that wait for one that is deleted, by its key, or
+// for a group that it is a member of.
+type Dependants uint8
+
+// The choices.
+const (
+	// DependantsKeep: the job is not deleted, unless they are selected as well.
+	DependantsKeep Dependants = iota
+	// DependantsDelete: they are deleted too, and who waits for them.
+	DependantsDelete
+	// DependantsRelease: they do not wait for it any longer.
+	DependantsRelease
+)
+
+var dependantsWords = [...]string{"", "delete", "release"}
+
+// String is the word for the choice, empty for DependantsKeep.
+func (d Dependants) String() string { return dependantsWords[d] }
+
+// ParseDependants reads a choice's word. The error is Invalid.
+func ParseDependants(word string) (Dependants, error) {
+	for i, w := range dependantsWords {
+		if w == word {
+			return Dependants(i), nil
+		}
+	}
+	return 0, Errorf(Invalid, "dependants: %.40q is unknown; it is delete or release, or left out", word)
+}

@@ -18,7 +18,7 @@ func (c *Client) Kick(ccs [][2]string) (kicked int, err error) {
 // and directory (or "" and key) given.
 func (c *Client) Delete(ccs [][2]string) (deleted int, err error) {
 	return c.change("Delete", ccs, func(ctx context.Context, s client.Selection) (client.Change, error) {
-		return c.ns.Delete(ctx, s, false)
+		return c.ns.Delete(ctx, s, client.DeleteOptions{})
 	})
 }
 

@@ -21,8 +21,12 @@ func (s *jobsService) CancelJobs(ctx context.Context, m *v1.ChangeJobsRequest) (
 
 // DeleteJobs removes jobs.
 func (s *jobsService) DeleteJobs(ctx context.Context, m *v1.ChangeJobsRequest) (*v1.ChangeJobsResponse, error) {
+	dependants, err := job.ParseDependants(m.Dependants)
+	if err != nil {
+		return nil, err
+	}
 	return s.change(ctx, m, func(ns *engine.Namespace, ctx context.Context, sel engine.Selector, once ...engine.Once) (*engine.ChangeResult, error) {
-		return ns.Delete(ctx, sel, m.Force, once...)
+		return ns.Delete(ctx, sel, engine.DeleteOptions{Force: m.Force, Dependants: dependants}, once...)
 	})
 }
 

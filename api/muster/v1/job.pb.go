@@ -1173,6 +1173,94 @@ func (x *Dependency) GetIfAbsent() string {
 	return ""
 }
 
+// DependencyStatus is a dependency of a live job as it stands.
+type DependencyStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Met   bool                   `protobuf:"varint,1,opt,name=met,proto3" json:"met,omitempty"`
+	// It cannot be met as things are: somebody has to act.
+	Stuck bool `protobuf:"varint,2,opt,name=stuck,proto3" json:"stuck,omitempty"`
+	// The members of the group by how far they are; of a key there is one at most.
+	Open     int64 `protobuf:"varint,3,opt,name=open,proto3" json:"open,omitempty"`
+	Buried   int64 `protobuf:"varint,4,opt,name=buried,proto3" json:"buried,omitempty"`
+	Complete int64 `protobuf:"varint,5,opt,name=complete,proto3" json:"complete,omitempty"`
+	// What it waits for and what can be done, for people.
+	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DependencyStatus) Reset() {
+	*x = DependencyStatus{}
+	mi := &file_muster_v1_job_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DependencyStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DependencyStatus) ProtoMessage() {}
+
+func (x *DependencyStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_muster_v1_job_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DependencyStatus.ProtoReflect.Descriptor instead.
+func (*DependencyStatus) Descriptor() ([]byte, []int) {
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DependencyStatus) GetMet() bool {
+	if x != nil {
+		return x.Met
+	}
+	return false
+}
+
+func (x *DependencyStatus) GetStuck() bool {
+	if x != nil {
+		return x.Stuck
+	}
+	return false
+}
+
+func (x *DependencyStatus) GetOpen() int64 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *DependencyStatus) GetBuried() int64 {
+	if x != nil {
+		return x.Buried
+	}
+	return 0
+}
+
+func (x *DependencyStatus) GetComplete() int64 {
+	if x != nil {
+		return x.Complete
+	}
+	return 0
+}
+
+func (x *DependencyStatus) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // JobRef names a job: by queue and key, by id, or by number.
 type JobRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1189,7 +1277,7 @@ type JobRef struct {
 
 func (x *JobRef) Reset() {
 	*x = JobRef{}
-	mi := &file_muster_v1_job_proto_msgTypes[10]
+	mi := &file_muster_v1_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1201,7 +1289,7 @@ func (x *JobRef) String() string {
 func (*JobRef) ProtoMessage() {}
 
 func (x *JobRef) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[10]
+	mi := &file_muster_v1_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1214,7 +1302,7 @@ func (x *JobRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRef.ProtoReflect.Descriptor instead.
 func (*JobRef) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{10}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JobRef) GetQueue() string {
@@ -1286,14 +1374,20 @@ type JobInfo struct {
 	// The captured environment, "NAME=value", when asked for.
 	Environment []string `protobuf:"bytes,24,rep,name=environment,proto3" json:"environment,omitempty"`
 	// The account that pays: the job's own, else its queue's, else the default one.
-	Account       string `protobuf:"bytes,25,opt,name=account,proto3" json:"account,omitempty"`
+	Account string `protobuf:"bytes,25,opt,name=account,proto3" json:"account,omitempty"`
+	// What each of the job's dependencies waits for, in their order, while it is live, and
+	// some of the jobs that wait for it, by key or as a member of a group.
+	WaitsFor  []*DependencyStatus `protobuf:"bytes,26,rep,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
+	AwaitedBy []*JobRef           `protobuf:"bytes,27,rep,name=awaited_by,json=awaitedBy,proto3" json:"awaited_by,omitempty"`
+	// There are others.
+	AwaitedByMore bool `protobuf:"varint,28,opt,name=awaited_by_more,json=awaitedByMore,proto3" json:"awaited_by_more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_muster_v1_job_proto_msgTypes[11]
+	mi := &file_muster_v1_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1305,7 +1399,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[11]
+	mi := &file_muster_v1_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1318,7 +1412,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{11}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JobInfo) GetId() string {
@@ -1496,6 +1590,27 @@ func (x *JobInfo) GetAccount() string {
 	return ""
 }
 
+func (x *JobInfo) GetWaitsFor() []*DependencyStatus {
+	if x != nil {
+		return x.WaitsFor
+	}
+	return nil
+}
+
+func (x *JobInfo) GetAwaitedBy() []*JobRef {
+	if x != nil {
+		return x.AwaitedBy
+	}
+	return nil
+}
+
+func (x *JobInfo) GetAwaitedByMore() bool {
+	if x != nil {
+		return x.AwaitedByMore
+	}
+	return false
+}
+
 // Counts are numbers of jobs by state.
 type Counts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1513,7 +1628,7 @@ type Counts struct {
 
 func (x *Counts) Reset() {
 	*x = Counts{}
-	mi := &file_muster_v1_job_proto_msgTypes[12]
+	mi := &file_muster_v1_job_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1525,7 +1640,7 @@ func (x *Counts) String() string {
 func (*Counts) ProtoMessage() {}
 
 func (x *Counts) ProtoReflect() protoreflect.Message {
-	mi := &file_muster_v1_job_proto_msgTypes[12]
+	mi := &file_muster_v1_job_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1538,7 +1653,7 @@ func (x *Counts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Counts.ProtoReflect.Descriptor instead.
 func (*Counts) Descriptor() ([]byte, []int) {
-	return file_muster_v1_job_proto_rawDescGZIP(), []int{12}
+	return file_muster_v1_job_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Counts) GetBlocked() int64 {
@@ -1725,12 +1840,19 @@ const file_muster_v1_job_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\tR\x03key\x12\x1c\n" +
 	"\tcondition\x18\x04 \x01(\tR\tcondition\x12\x16\n" +
 	"\x06static\x18\x05 \x01(\bR\x06static\x12\x1b\n" +
-	"\tif_absent\x18\x06 \x01(\tR\bifAbsent\"R\n" +
+	"\tif_absent\x18\x06 \x01(\tR\bifAbsent\"\x96\x01\n" +
+	"\x10DependencyStatus\x12\x10\n" +
+	"\x03met\x18\x01 \x01(\bR\x03met\x12\x14\n" +
+	"\x05stuck\x18\x02 \x01(\bR\x05stuck\x12\x12\n" +
+	"\x04open\x18\x03 \x01(\x03R\x04open\x12\x16\n" +
+	"\x06buried\x18\x04 \x01(\x03R\x06buried\x12\x1a\n" +
+	"\bcomplete\x18\x05 \x01(\x03R\bcomplete\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\"R\n" +
 	"\x06JobRef\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12\x10\n" +
-	"\x03seq\x18\x04 \x01(\x04R\x03seq\"\xfc\x05\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\"\x90\a\n" +
 	"\aJobInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x14\n" +
@@ -1758,7 +1880,11 @@ const file_muster_v1_job_proto_rawDesc = "" +
 	"\aattempt\x18\x16 \x01(\v2\x12.muster.v1.AttemptR\aattempt\x12 \n" +
 	"\x03job\x18\x17 \x01(\v2\x0e.muster.v1.JobR\x03job\x12 \n" +
 	"\venvironment\x18\x18 \x03(\tR\venvironment\x12\x18\n" +
-	"\aaccount\x18\x19 \x01(\tR\aaccount\"\xd0\x01\n" +
+	"\aaccount\x18\x19 \x01(\tR\aaccount\x128\n" +
+	"\twaits_for\x18\x1a \x03(\v2\x1b.muster.v1.DependencyStatusR\bwaitsFor\x120\n" +
+	"\n" +
+	"awaited_by\x18\x1b \x03(\v2\x11.muster.v1.JobRefR\tawaitedBy\x12&\n" +
+	"\x0fawaited_by_more\x18\x1c \x01(\bR\rawaitedByMore\"\xd0\x01\n" +
 	"\x06Counts\x12\x18\n" +
 	"\ablocked\x18\x01 \x01(\x03R\ablocked\x12\x18\n" +
 	"\adelayed\x18\x02 \x01(\x03R\adelayed\x12\x14\n" +
@@ -1781,7 +1907,7 @@ func file_muster_v1_job_proto_rawDescGZIP() []byte {
 	return file_muster_v1_job_proto_rawDescData
 }
 
-var file_muster_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_muster_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_muster_v1_job_proto_goTypes = []any{
 	(*Job)(nil),                   // 0: muster.v1.Job
 	(*Command)(nil),               // 1: muster.v1.Command
@@ -1793,51 +1919,54 @@ var file_muster_v1_job_proto_goTypes = []any{
 	(*LimitUse)(nil),              // 7: muster.v1.LimitUse
 	(*Backoff)(nil),               // 8: muster.v1.Backoff
 	(*Dependency)(nil),            // 9: muster.v1.Dependency
-	(*JobRef)(nil),                // 10: muster.v1.JobRef
-	(*JobInfo)(nil),               // 11: muster.v1.JobInfo
-	(*Counts)(nil),                // 12: muster.v1.Counts
-	nil,                           // 13: muster.v1.Job.NeedsEntry
-	nil,                           // 14: muster.v1.Command.PlacementOptionsEntry
-	nil,                           // 15: muster.v1.Command.SecretsEntry
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
-	(*Attempt)(nil),               // 18: muster.v1.Attempt
+	(*DependencyStatus)(nil),      // 10: muster.v1.DependencyStatus
+	(*JobRef)(nil),                // 11: muster.v1.JobRef
+	(*JobInfo)(nil),               // 12: muster.v1.JobInfo
+	(*Counts)(nil),                // 13: muster.v1.Counts
+	nil,                           // 14: muster.v1.Job.NeedsEntry
+	nil,                           // 15: muster.v1.Command.PlacementOptionsEntry
+	nil,                           // 16: muster.v1.Command.SecretsEntry
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*Attempt)(nil),               // 19: muster.v1.Attempt
 }
 var file_muster_v1_job_proto_depIdxs = []int32{
 	1,  // 0: muster.v1.Job.command:type_name -> muster.v1.Command
-	13, // 1: muster.v1.Job.needs:type_name -> muster.v1.Job.NeedsEntry
-	16, // 2: muster.v1.Job.time:type_name -> google.protobuf.Duration
+	14, // 1: muster.v1.Job.needs:type_name -> muster.v1.Job.NeedsEntry
+	17, // 2: muster.v1.Job.time:type_name -> google.protobuf.Duration
 	7,  // 3: muster.v1.Job.limits:type_name -> muster.v1.LimitUse
 	8,  // 4: muster.v1.Job.backoff:type_name -> muster.v1.Backoff
-	16, // 5: muster.v1.Job.no_retry_after:type_name -> google.protobuf.Duration
-	17, // 6: muster.v1.Job.not_before:type_name -> google.protobuf.Timestamp
+	17, // 5: muster.v1.Job.no_retry_after:type_name -> google.protobuf.Duration
+	18, // 6: muster.v1.Job.not_before:type_name -> google.protobuf.Timestamp
 	9,  // 7: muster.v1.Job.dependencies:type_name -> muster.v1.Dependency
-	16, // 8: muster.v1.Job.lease:type_name -> google.protobuf.Duration
+	17, // 8: muster.v1.Job.lease:type_name -> google.protobuf.Duration
 	3,  // 9: muster.v1.Command.mounts:type_name -> muster.v1.Mount
 	5,  // 10: muster.v1.Command.inputs:type_name -> muster.v1.File
 	5,  // 11: muster.v1.Command.outputs:type_name -> muster.v1.File
 	6,  // 12: muster.v1.Command.on_success:type_name -> muster.v1.Behaviour
 	6,  // 13: muster.v1.Command.on_failure:type_name -> muster.v1.Behaviour
 	6,  // 14: muster.v1.Command.on_exit:type_name -> muster.v1.Behaviour
-	16, // 15: muster.v1.Command.grace:type_name -> google.protobuf.Duration
-	14, // 16: muster.v1.Command.placement_options:type_name -> muster.v1.Command.PlacementOptionsEntry
+	17, // 15: muster.v1.Command.grace:type_name -> google.protobuf.Duration
+	15, // 16: muster.v1.Command.placement_options:type_name -> muster.v1.Command.PlacementOptionsEntry
 	2,  // 17: muster.v1.Command.batch:type_name -> muster.v1.Batch
-	15, // 18: muster.v1.Command.secrets:type_name -> muster.v1.Command.SecretsEntry
+	16, // 18: muster.v1.Command.secrets:type_name -> muster.v1.Command.SecretsEntry
 	4,  // 19: muster.v1.Mount.targets:type_name -> muster.v1.MountTarget
-	16, // 20: muster.v1.Backoff.base:type_name -> google.protobuf.Duration
-	16, // 21: muster.v1.Backoff.jitter:type_name -> google.protobuf.Duration
-	16, // 22: muster.v1.Backoff.cap:type_name -> google.protobuf.Duration
-	17, // 23: muster.v1.JobInfo.added:type_name -> google.protobuf.Timestamp
-	17, // 24: muster.v1.JobInfo.since:type_name -> google.protobuf.Timestamp
-	17, // 25: muster.v1.JobInfo.due:type_name -> google.protobuf.Timestamp
-	17, // 26: muster.v1.JobInfo.ended:type_name -> google.protobuf.Timestamp
-	18, // 27: muster.v1.JobInfo.attempt:type_name -> muster.v1.Attempt
+	17, // 20: muster.v1.Backoff.base:type_name -> google.protobuf.Duration
+	17, // 21: muster.v1.Backoff.jitter:type_name -> google.protobuf.Duration
+	17, // 22: muster.v1.Backoff.cap:type_name -> google.protobuf.Duration
+	18, // 23: muster.v1.JobInfo.added:type_name -> google.protobuf.Timestamp
+	18, // 24: muster.v1.JobInfo.since:type_name -> google.protobuf.Timestamp
+	18, // 25: muster.v1.JobInfo.due:type_name -> google.protobuf.Timestamp
+	18, // 26: muster.v1.JobInfo.ended:type_name -> google.protobuf.Timestamp
+	19, // 27: muster.v1.JobInfo.attempt:type_name -> muster.v1.Attempt
 	0,  // 28: muster.v1.JobInfo.job:type_name -> muster.v1.Job
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	10, // 29: muster.v1.JobInfo.waits_for:type_name -> muster.v1.DependencyStatus
+	11, // 30: muster.v1.JobInfo.awaited_by:type_name -> muster.v1.JobRef
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_muster_v1_job_proto_init() }
@@ -1853,7 +1982,7 @@ func file_muster_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_muster_v1_job_proto_rawDesc), len(file_muster_v1_job_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

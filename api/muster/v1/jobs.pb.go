@@ -1980,7 +1980,11 @@ type ChangeJobsRequest struct {
 	// A repeat with the same id gets the first one's answer. What a filter selects
 	// is changed in steps and remembered with the last of them; a repeat of what was
 	// cut off before goes on with what is left.
-	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// DeleteJobs: what becomes of jobs that wait for those deleted. Empty: what others
+	// wait for is not deleted, unless they are selected too; "delete": they are deleted
+	// too, and who waits for them; "release": they do not wait any longer.
+	Dependants    string `protobuf:"bytes,7,opt,name=dependants,proto3" json:"dependants,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2053,6 +2057,13 @@ func (x *ChangeJobsRequest) GetForce() bool {
 func (x *ChangeJobsRequest) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ChangeJobsRequest) GetDependants() string {
+	if x != nil {
+		return x.Dependants
 	}
 	return ""
 }
@@ -2900,7 +2911,7 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x04jobs\x18\x04 \x03(\v2\x11.muster.v1.JobRefR\x04jobs\"Q\n" +
 	"\x10WaitJobsResponse\x12)\n" +
 	"\x06counts\x18\x01 \x01(\v2\x11.muster.v1.CountsR\x06counts\x12\x12\n" +
-	"\x04done\x18\x02 \x01(\bR\x04done\"\xca\x01\n" +
+	"\x04done\x18\x02 \x01(\bR\x04done\"\xea\x01\n" +
 	"\x11ChangeJobsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12%\n" +
 	"\x04jobs\x18\x02 \x03(\v2\x11.muster.v1.JobRefR\x04jobs\x12)\n" +
@@ -2908,7 +2919,10 @@ const file_muster_v1_jobs_proto_rawDesc = "" +
 	"\x03all\x18\x04 \x01(\bR\x03all\x12\x14\n" +
 	"\x05force\x18\x05 \x01(\bR\x05force\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tR\trequestId\"~\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\x12\x1e\n" +
+	"\n" +
+	"dependants\x18\a \x01(\tR\n" +
+	"dependants\"~\n" +
 	"\x12ChangeJobsResponse\x12\x18\n" +
 	"\achanged\x18\x01 \x01(\x03R\achanged\x12\x18\n" +
 	"\askipped\x18\x02 \x01(\x03R\askipped\x124\n" +
