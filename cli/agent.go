@@ -39,7 +39,7 @@ SIGTERM), its jobs are given back and run elsewhere.`,
 	f.BoolVar(&noCgroup, "no-cgroup", false, "do without control groups")
 	logs := addLogFlags(cmd)
 	cmd.RunE = a.with(needServer, func(ctx context.Context, l *link, _ []string) error {
-		cfg := agent.Config{Client: l.Client, Namespace: a.namespace, Dir: dir, NoCgroup: noCgroup, Version: a.Version, Run: run.Config{CPUCap: cap, Adopt: true}}
+		cfg := agent.Config{Client: l.Client, Namespace: a.namespace, Dir: dir, NoCgroup: noCgroup, Version: a.Version, Run: run.Config{CPUCap: cap, Adopt: true, Program: program()}}
 		if cfg.Dir == "" {
 			cfg.Dir = filepath.Join(dataDir(), "agent")
 		}

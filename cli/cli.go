@@ -15,6 +15,7 @@ import (
 
 	"github.com/muster-queue/muster/cli/input"
 	"github.com/muster-queue/muster/cli/output"
+	"github.com/muster-queue/muster/emulate"
 	"github.com/muster-queue/muster/job"
 )
 
@@ -118,11 +119,15 @@ const failed exitStatus = 1
 func (a *app) report(ctx context.Context, err error) int {
 	var status exitStatus
 	var known *job.Error
+	var emulated *emulate.Failure
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &status):
 		return int(status)
+	case errors.As(err, &emulated):
+		fmt.Fprint(a.err, output.CleanLines(emulated.Text))
+		return emulated.Code
 	case ctx.Err() != nil:
 		return job.Cancelled.ExitCode()
 	case errors.As(err, &known):

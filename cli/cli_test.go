@@ -18,11 +18,15 @@ import (
 
 // TestMain makes the test binary the muster of the scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"muster": program})
+	commands := map[string]func(){"muster": musterMain}
+	for _, c := range emulatedCommands() {
+		commands[c.name] = musterMain
+	}
+	testscript.Main(m, commands)
 }
 
-// program is the main function of cmd/muster.
-func program() {
+// musterMain is the main function of cmd/muster.
+func musterMain() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	dir, err := os.Getwd()
@@ -31,7 +35,7 @@ func program() {
 	}
 	os.Exit(Main(ctx, System{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), Dir: dir, Version: "test",
-	}, os.Args[1:]))
+	}, Args(os.Args)))
 }
 
 // TestScripts runs the transcripts of testdata: each is what a person types, and

@@ -19,7 +19,7 @@ func (a *app) embed(ctx context.Context, n need) (*link, error) {
 		Data: dataDir(), Listen: "127.0.0.1:0", HTTP: server.NoHTTP, Version: a.Version, Hold: -1, Logger: log,
 	}}
 	if n == needAgent {
-		cfg.Agent = &agent.Config{Namespace: a.namespace, Run: run.Config{Adopt: true}, Logger: log}
+		cfg.Agent = &agent.Config{Namespace: a.namespace, Run: run.Config{Adopt: true, Program: program()}, Logger: log}
 	}
 	m, err := muster.Open(ctx, cfg)
 	if err != nil {

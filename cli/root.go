@@ -50,7 +50,7 @@ when it is there. The documentation is in docs/ of the project.`,
 		makes []func(*app) *cobra.Command
 	}{
 		{groupJobs, []func(*app) *cobra.Command{runCmd, addCmd, statusCmd, waitCmd, logsCmd, kickCmd, cancelCmd, rmCmd, modCmd}},
-		{groupSteer, []func(*app) *cobra.Command{queueCmd, poolCmd, lockCmd, accountCmd, quotaCmd, eventsCmd, simulateCmd, namespaceCmd, workerCmd, tokenCmd, secretCmd, pauseCmd, resumeCmd}},
+		{groupSteer, []func(*app) *cobra.Command{queueCmd, poolCmd, lockCmd, accountCmd, limitCmd, quotaCmd, eventsCmd, simulateCmd, namespaceCmd, workerCmd, tokenCmd, secretCmd, emulateCmd, pauseCmd, resumeCmd}},
 		{groupServer, []func(*app) *cobra.Command{serverCmd, coordinatedCmd, agentCmd, infoCmd, drainCmd, stopCmd, backupCmd, restoreCmd, benchCmd, versionCmd}},
 	} {
 		for _, make := range group.makes {
@@ -58,6 +58,9 @@ when it is there. The documentation is in docs/ of the project.`,
 			c.GroupID = group.id
 			root.AddCommand(c)
 		}
+	}
+	for _, m := range emulatedCommands() {
+		root.AddCommand(m.command(a))
 	}
 	return root
 }

@@ -119,7 +119,7 @@ func (s *serverFlags) agent(a *app) (*agent.Config, error) {
 		return nil, err
 	}
 	return &agent.Config{
-		Namespace: a.namespace, Capacity: capacity, Labels: labels, Run: run.Config{Adopt: true}, Logger: s.cfg.Logger,
+		Namespace: a.namespace, Capacity: capacity, Labels: labels, Run: run.Config{Adopt: true, Program: program()}, Logger: s.cfg.Logger,
 	}, nil
 }
 

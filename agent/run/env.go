@@ -45,6 +45,9 @@ func (x *attempt) environ() ([]string, error) {
 		return nil, failed(job.ReasonEnv, "the job's secrets: one of them contains a NUL byte")
 	}
 	x.name(e)
+	if err := x.emulate(e); err != nil {
+		return nil, err
+	}
 	return e.list, nil
 }
 

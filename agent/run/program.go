@@ -33,8 +33,6 @@ func (x *attempt) unsupported() error {
 		return failed(job.ReasonInput, "staging of inputs comes with a later release of muster, with the repository")
 	case len(c.Outputs) > 0:
 		return failed(job.ReasonUpload, "publishing of outputs comes with a later release of muster, with the repository")
-	case c.Emulate != "":
-		return failed(job.ReasonEnv, "emulation of %s comes with a later release of muster", c.Emulate)
 	}
 	return nil
 }
@@ -55,6 +53,7 @@ func (x *attempt) program() (p program, err error) {
 		}
 		p.argv = p.container.wrap(p.argv)
 	}
+	p.argv = x.redirect(p.argv)
 	if len(c.Modules) > 0 {
 		if p.status, err = newStream(-1); err != nil {
 			return p, err

@@ -47,6 +47,9 @@ type Config struct {
 	Procs int64
 	// CPUCap makes a command's cores the most it gets, not only its share.
 	CPUCap bool
+	// Program is the program of muster, which the commands of other batch systems
+	// are links to; empty: jobs that want them fail.
+	Program string
 	// Adopt is for programs that do nothing but run commands (or at least start
 	// no other processes and lock no goroutines to threads): the process takes in
 	// the orphans of its commands, which finds what they left behind without
@@ -62,6 +65,9 @@ type Spec struct {
 	Queue  string
 	Key    job.Key
 	Group  string
+	// Seq is the job's number, Account who pays for it.
+	Seq     job.Seq
+	Account string
 
 	Command *job.Command
 	// Secrets are "NAME=value" settings that win over all of the command's.
@@ -76,6 +82,9 @@ type Spec struct {
 	Until time.Duration
 	// Env is the captured environment; nil means the agent's own.
 	Env []string
+	// Reach are settings with which a command that emulates another batch system
+	// reaches the server.
+	Reach []string
 	// Started, if set, is called when the command's process has begun.
 	Started func(pid int)
 }
@@ -95,6 +104,10 @@ type Runner struct {
 	closed atomic.Bool
 	born   sync.RWMutex // read-locked while a process is started and entered in mains
 	keptMu sync.Mutex   // the list of what is kept for some days
+	host   string
+
+	linkMu    sync.Mutex
+	openLinks string // where other users find the commands of batch systems
 
 	mu      sync.Mutex
 	running map[job.AttemptID]*attempt
@@ -128,6 +141,7 @@ func New(cfg Config) (*Runner, error) {
 		running: map[job.AttemptID]*attempt{},
 		mains:   map[int]bool{},
 	}
+	r.host, _ = os.Hostname()
 	if !cfg.Adopt {
 		r.starter = newStarter()
 	}
@@ -159,6 +173,9 @@ func (r *Runner) Close() {
 	}
 	r.starter.close()
 	r.dirs.close()
+	if r.openLinks != "" {
+		_ = os.RemoveAll(r.openLinks)
+	}
 	for _, l := range r.leaves {
 		if l != nil {
 			l.Close()

@@ -33,5 +33,5 @@ func main() {
 	}
 	os.Exit(cli.Main(ctx, cli.System{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), Dir: dir, Version: version,
-	}, os.Args[1:]))
+	}, cli.Args(os.Args)))
 }

@@ -1,0 +1,122 @@
+package run
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/muster-queue/muster/agent/links"
+	"github.com/muster-queue/muster/emulate"
+	"github.com/muster-queue/muster/emulate/lsf"
+	"github.com/muster-queue/muster/emulate/slurm"
+	"github.com/muster-queue/muster/job"
+)
+
+// emulate sets what a command has that finds the commands of another batch system: they
+// come first in its PATH, and reach the server as the agent was told.
+func (x *attempt) emulate(e *env) error {
+	c := x.spec.Command
+	if c.Emulate == "" {
+		return nil
+	}
+	dir, err := x.r.linkDir(c.Emulate, x.who)
+	if err != nil {
+		return failed(job.ReasonEnv, "make the commands of %s: %w", c.Emulate, err)
+	}
+	e.set("PATH", dir+":"+getenv(e.list, "PATH"))
+	for _, name := range []string{"MUSTER_TOKEN", "MUSTER_TOKEN_FILE"} {
+		if len(x.spec.Reach) > 0 {
+			e.remove(name)
+		}
+	}
+	if err := e.add(x.spec.Reach); err != nil {
+		return failed(job.ReasonEnv, "how to reach the server: %w", err)
+	}
+	e.set("MUSTER_EMULATE", c.Emulate)
+	e.set("MUSTER_EMULATE_QUEUE", x.spec.Queue)
+	e.set("MUSTER_EMULATE_ACCOUNT", x.spec.Account)
+	return x.batchEnviron(e, dir)
+}
+
+// batchEnviron is what the batch system itself would set.
+func (x *attempt) batchEnviron(e *env, dir string) error {
+	r := x.batch()
+	switch {
+	case x.spec.Command.Emulate == job.LSF:
+		return e.add(lsf.Environ(r, dir))
+	case r.Batch != nil:
+		return e.add(slurm.Environ(r))
+	}
+	return nil // a job of muster's own is to Slurm what a login is
+}
+
+// batch is the attempt as package emulate sees it.
+func (x *attempt) batch() *emulate.Running {
+	s := x.spec
+	return &emulate.Running{
+		Seq: s.Seq, Queue: s.Queue, Command: s.Command, Needs: s.Needs, Time: s.Time, Number: s.Number,
+		Host: x.r.host, Start: time.Now(),
+	}
+}
+
+// linkDir is the directory with the commands of a batch system, each a link to the
+// program. Another user than the agent's cannot enter its state directory.
+func (r *Runner) linkDir(system string, who *identity) (string, error) {
+	program := r.cfg.Program
+	if program == "" {
+		return "", job.Errorf(job.Unimplemented, "this agent is part of another program, and muster's own is not known to it; let jobs that use %s run on agents started with \"muster agent\"", system)
+	}
+	r.linkMu.Lock()
+	defer r.linkMu.Unlock()
+	dir := r.cfg.Home.Path("emulate", system)
+	if who != nil {
+		if r.openLinks == "" {
+			var err error
+			if r.openLinks, err = os.MkdirTemp("", "muster-emulate-"); err != nil {
+				return "", err
+			}
+			if err := os.Chmod(r.openLinks, 0o755); err != nil { //nolint:gosec // for commands of other users
+				return "", err
+			}
+		}
+		dir = filepath.Join(r.openLinks, system)
+	}
+	return dir, links.Make(dir, system, program)
+}
+
+// redirector puts files in place of the standard streams: $1 is the standard input, $2
+// the output, $3 the error output, $4 how to open them. An empty name leaves a stream
+// as it is, but that of errors goes where the output goes.
+const redirector = `in=$1 out=$2 err=$3 how=$4; shift 4
+[ -z "$in" ] || exec <"$in" || exit 1
+if [ "$how" = append ]; then
+  [ -z "$out" ] || exec >>"$out" || exit 1
+  if [ -n "$err" ]; then exec 2>>"$err" || exit 1; elif [ -n "$out" ]; then exec 2>&1; fi
+else
+  [ -z "$out" ] || exec >"$out" || exit 1
+  if [ -n "$err" ] && [ "$err" != "$out" ]; then exec 2>"$err" || exit 1; elif [ -n "$out" ]; then exec 2>&1; fi
+fi
+exec "$@"`
+
+// redirect wraps a program so that it reads and writes the files its batch system has
+// for it. They are opened by the command's own process, with its rights.
+func (x *attempt) redirect(argv []string) []string {
+	b := x.spec.Command.Batch
+	if b == nil || b.Stdin+b.Stdout+b.Stderr == "" {
+		return argv
+	}
+	name := lsf.File
+	if x.spec.Command.Emulate == job.Slurm {
+		name = slurm.File
+	}
+	r, how := x.batch(), "truncate"
+	if b.Append {
+		how = "append"
+	}
+	words := []string{"bash", "-c", redirector, "muster"}
+	for _, pattern := range []string{b.Stdin, b.Stdout, b.Stderr} {
+		words = append(words, strings.TrimSpace(name(pattern, r)))
+	}
+	return append(append(words, how), argv...)
+}
