@@ -67,7 +67,16 @@ func (a *app) addJobFlags(cmd *cobra.Command) *jobFlags {
 
 // template is the job that the flags describe, without a command.
 func (f *jobFlags) template() (*job.Job, error) {
-	j := &job.Job{Command: &job.Command{Dir: f.app.Dir, DirGiven: true}}
+	return f.fill(&job.Job{Command: &job.Command{Dir: f.app.Dir, DirGiven: true}})
+}
+
+// given reports whether any of the flags is.
+func (f *jobFlags) given() bool {
+	return slices.ContainsFunc(f.values, func(v *fieldValue) bool { return len(v.values) > 0 })
+}
+
+// fill sets the fields of a job that flags are given for.
+func (f *jobFlags) fill(j *job.Job) (*job.Job, error) {
 	for _, v := range f.values {
 		if len(v.values) == 0 {
 			continue
