@@ -19,6 +19,9 @@ type SummariesRequest struct {
 	Limit int
 	// Total asks for one summary of all groups that match instead.
 	Total bool
+	// Failures asks for the buried jobs by reason and exit code, with so many of each by
+	// name, at most MaxFailureJobs. All buried jobs are looked at for it.
+	Failures int
 }
 
 // SummariesResult has the summaries, in the order of names. It may have fewer than asked
@@ -38,6 +41,10 @@ type GroupSummary struct {
 	Memory, Disk, CPU, Wall Measure
 	// First is when the first complete job started, Last when the last one ended.
 	First, Last time.Time
+	// Failures are in the order of their numbers.
+	Failures []GroupFailure
+
+	id job.GroupID
 }
 
 // Measure is how what was used is spread over jobs; Count is of how many it is known.
@@ -64,6 +71,9 @@ func (n *Namespace) Summaries(ctx context.Context, r SummariesRequest) (*Summari
 	if r.Limit < 0 || r.Limit > MaxPage {
 		return nil, job.Errorf(job.Invalid, "page size %d; it must be between 1 and %d", r.Limit, MaxPage)
 	}
+	if r.Failures < 0 || r.Failures > MaxFailureJobs {
+		return nil, job.Errorf(job.Invalid, "%d jobs of each failure; at most %d", r.Failures, MaxFailureJobs)
+	}
 	if r.Limit == 0 || r.Total {
 		r.Limit = MaxPage
 	}
@@ -73,7 +83,9 @@ func (n *Namespace) Summaries(ctx context.Context, r SummariesRequest) (*Summari
 		result := &SummariesResult{}
 		next, err := n.summarise(ctx, &r, func(g *queue.Named, sum *summary.Group) {
 			if !r.Total {
-				result.Groups = append(result.Groups, groupSummary(g.Name, g.Counts, sum))
+				one := groupSummary(g.Name, g.Counts, sum)
+				one.id = job.GroupID(g.ID)
+				result.Groups = append(result.Groups, one)
 				return
 			}
 			total.Merge(sum)
@@ -90,7 +102,7 @@ func (n *Namespace) Summaries(ctx context.Context, r SummariesRequest) (*Summari
 		if result.Next = next; r.Total {
 			result.Groups = []GroupSummary{groupSummary("", counts, &total)}
 		}
-		return result, nil
+		return result, job.Wrap(n.fillFailures(ctx, &r, result.Groups), "list the buried jobs of groups", "")
 	}
 }
 

@@ -43,6 +43,9 @@ var access = map[string][]token.Role{
 	v1.Jobs_StreamLogs_FullMethodName:   lookers,
 	v1.Jobs_ExplainJob_FullMethodName:   lookers,
 
+	v1.Jobs_SummariseGroups_FullMethodName: lookers,
+	v1.Jobs_ExportJobs_FullMethodName:      lookers,
+
 	v1.Work_Reserve_FullMethodName:     workers,
 	v1.Work_Report_FullMethodName:      workers,
 	v1.Work_WorkSession_FullMethodName: workers,

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/muster-queue/muster/api"
 	v1 "github.com/muster-queue/muster/api/muster/v1"
@@ -111,8 +112,7 @@ func selector(m selecting) (engine.Selector, error) {
 
 // emptyFilter tells whether a filter lets all jobs pass.
 func emptyFilter(f *engine.Filter) bool {
-	return f.Queue+f.Group+f.Kind+f.Account+f.Worker+f.Host+f.KeyPrefix+f.Command == "" &&
-		len(f.States)+len(f.Reasons) == 0 && f.Exit == nil
+	return reflect.ValueOf(f).Elem().IsZero()
 }
 
 func changed(r *engine.ChangeResult) *v1.ChangeJobsResponse {

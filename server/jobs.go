@@ -54,7 +54,7 @@ func (s *jobsService) ListJobs(ctx context.Context, m *v1.ListJobsRequest) (*v1.
 		return nil, err
 	}
 	infos, err := (&view{ns: ns, brief: m.Brief}).infos(ctx, page.Jobs)
-	return &v1.ListJobsResponse{Jobs: infos, NextPageToken: page.Next}, err
+	return &v1.ListJobsResponse{Jobs: infos, NextPageToken: page.Next, Partial: page.Partial}, err
 }
 
 func listed(ctx context.Context, ns *engine.Namespace, m *v1.ListJobsRequest) (*engine.ListResult, error) {
@@ -62,8 +62,13 @@ func listed(ctx context.Context, ns *engine.Namespace, m *v1.ListJobsRequest) (*
 	if err != nil {
 		return nil, err
 	}
+	order, descending, err := engine.ParseOrder(m.OrderBy)
+	if err != nil {
+		return nil, err
+	}
 	return ns.List(ctx, engine.ListRequest{
 		Filter: f, Page: int(m.PageSize), Token: m.PageToken, Output: m.Output, Env: m.Environment,
+		Order: order, Descending: descending,
 	})
 }
 

@@ -3,6 +3,9 @@ package server
 import (
 	"context"
 	"slices"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/muster-queue/muster/api"
 	v1 "github.com/muster-queue/muster/api/muster/v1"
@@ -69,15 +72,10 @@ func (v *view) info(ctx context.Context, i *engine.Info) (*v1.JobInfo, error) {
 
 // attemptOf is the attempt a job is held by, else the last one that ended.
 func attemptOf(i *engine.Info) *v1.Attempt {
-	l := &i.Live
-	if !l.State.Held() {
-		return api.FromAttempt(i.Last)
+	if held := i.Held(); held != nil {
+		return api.FromAttempt(held)
 	}
-	return api.FromAttempt(&job.Attempt{
-		ID: l.Attempt, Number: l.Number, Version: l.GivenVersion,
-		Worker: i.Worker.Name, Host: i.Worker.Host,
-		Granted: l.Granted.Std(), Started: l.Started.Std(),
-	})
+	return api.FromAttempt(i.Last)
 }
 
 // retriesLeft is how many failures a job may still have before it is buried.
@@ -163,13 +161,15 @@ var stateWords = map[string][]job.State{
 func filter(m *v1.Filter) (engine.Filter, error) {
 	f := engine.Filter{
 		Queue: m.GetQueue(), Group: m.GetGroup(), Kind: m.GetKind(), Account: m.GetAccount(), Worker: m.GetWorker(), Host: m.GetHost(),
-		Command: m.GetCommand(),
+		Command: m.GetCommand(), GroupPrefix: m.GetGroupPrefix(), GroupPart: m.GetGroupPart(), Submitter: m.GetSubmitter(),
 	}
-	key, err := api.ParseKey(m.GetKeyPrefix())
+	if err := filterKeys(&f, m); err != nil {
+		return f, err
+	}
+	err := filterTimes(&f, m)
 	if err != nil {
 		return f, err
 	}
-	f.KeyPrefix = string(key)
 	if m.GetExitCode() != 0 || m != nil && m.ExitCode != nil {
 		exit := int(m.GetExitCode())
 		f.Exit = &exit
@@ -185,6 +185,44 @@ func filter(m *v1.Filter) (engine.Filter, error) {
 		f.Reasons = append(f.Reasons, reason)
 	}
 	return f, nil
+}
+
+// filterKeys reads what a filter says of keys.
+func filterKeys(f *engine.Filter, m *v1.Filter) (err error) {
+	var prefix, part job.Key
+	if m.GetKey() != "" {
+		f.Key, err = api.ParseKey(m.GetKey())
+	}
+	if err == nil {
+		prefix, err = api.ParseKey(m.GetKeyPrefix())
+	}
+	if err == nil {
+		part, err = api.ParseKey(m.GetKeyPart())
+	}
+	f.KeyPrefix, f.KeyPart = string(prefix), string(part)
+	return err
+}
+
+// filterTimes reads what a filter says of times.
+func filterTimes(f *engine.Filter, m *v1.Filter) error {
+	for _, t := range []struct {
+		field string
+		from  *timestamppb.Timestamp
+		to    *time.Time
+	}{
+		{"added_since", m.GetAddedSince(), &f.Added.Since}, {"added_until", m.GetAddedUntil(), &f.Added.Until},
+		{"started_since", m.GetStartedSince(), &f.Started.Since}, {"started_until", m.GetStartedUntil(), &f.Started.Until},
+		{"ended_since", m.GetEndedSince(), &f.Ended.Since}, {"ended_until", m.GetEndedUntil(), &f.Ended.Until},
+	} {
+		if t.from == nil {
+			continue
+		}
+		if !t.from.IsValid() {
+			return job.Errorf(job.Invalid, "%s: not a time", t.field)
+		}
+		*t.to = t.from.AsTime()
+	}
+	return nil
 }
 
 // states reads words of states, each state once.

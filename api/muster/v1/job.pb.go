@@ -72,7 +72,7 @@ type Job struct {
 	Wait bool `protobuf:"varint,23,opt,name=wait,proto3" json:"wait,omitempty"`
 	// Lease of the job's attempts; default: the queue's.
 	Lease *durationpb.Duration `protobuf:"bytes,24,opt,name=lease,proto3" json:"lease,omitempty"`
-	// Who added the job: the user's name by the word of the client, else that of the token.
+	// Who added the job, by the word of the client.
 	Submitter string `protobuf:"bytes,25,opt,name=submitter,proto3" json:"submitter,omitempty"`
 	// The whole description in its stored form. When set it stands in place of
 	// every other field. Answers set it when asked for, and when something in the
