@@ -27,7 +27,7 @@ var cronColumns = []cronColumn{
 	{output.Column{Name: "next"}, func(i *client.ScheduleInfo) any { return i.Next }},
 	{output.Column{Name: "last"}, func(i *client.ScheduleInfo) any { return i.Last.Made }},
 	{output.Column{Name: "result"}, func(i *client.ScheduleInfo) any { return output.State(i.Last.State) }},
-	{output.Column{Name: "command", Stretch: true}, func(i *client.ScheduleInfo) any { return commandText(i.Job) }},
+	{output.Column{Name: "command", Stretch: true}, func(i *client.ScheduleInfo) any { return jobText(i.Job) }},
 	{output.Column{Name: "reason", Detail: true}, func(i *client.ScheduleInfo) any { return unless(i.Last.Reason, "") }},
 	{output.Column{Name: "exit_code", Detail: true}, func(i *client.ScheduleInfo) any { return i.Last.Exit }},
 	{output.Column{Name: "last_key", Detail: true}, func(i *client.ScheduleInfo) any { return unless(api.KeyText(i.Last.Key), "") }},
@@ -47,8 +47,8 @@ var cronColumns = []cronColumn{
 	{output.Column{Name: "error", Detail: true}, func(i *client.ScheduleInfo) any { return unless(i.Error, "") }},
 }
 
-// commandText is what a job does, for people.
-func commandText(j *job.Job) string {
+// jobText is what a job does, for people.
+func jobText(j *job.Job) string {
 	if j == nil || j.Command == nil {
 		return fmt.Sprintf("(%d bytes of data)", len(j.Data))
 	}
