@@ -65,6 +65,7 @@ type Client struct {
 	cron         musterv1.CronClient
 	accounts     musterv1.AccountsClient
 	limits       musterv1.LimitsClient
+	kinds        musterv1.KindsClient
 	events       musterv1.EventsClient
 	environments musterv1.EnvironmentsClient
 	secrets      musterv1.SecretsClient
@@ -108,7 +109,7 @@ func New(cfg Config) (*Client, error) {
 		namespaces: musterv1.NewNamespacesClient(conn), jobs: musterv1.NewJobsClient(conn),
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),
 		workers: musterv1.NewWorkersClient(conn), locks: musterv1.NewLocksClient(conn),
-		units: musterv1.NewUnitsClient(conn), accounts: musterv1.NewAccountsClient(conn), limits: musterv1.NewLimitsClient(conn),
+		units: musterv1.NewUnitsClient(conn), accounts: musterv1.NewAccountsClient(conn), limits: musterv1.NewLimitsClient(conn), kinds: musterv1.NewKindsClient(conn),
 		events: musterv1.NewEventsClient(conn), environments: musterv1.NewEnvironmentsClient(conn), secrets: musterv1.NewSecretsClient(conn),
 		server: musterv1.NewServerClient(conn), tokens: musterv1.NewTokensClient(conn),
 	}, nil

@@ -47,6 +47,8 @@ const (
 	EventQueueSet           = "queue_set"
 	EventQueueDeleted       = "queue_deleted"
 	EventLimitSet           = "limit_set"
+	EventKindSet            = "kind_set"
+	EventKindReset          = "kind_reset"
 	EventLimitRemoved       = "limit_removed"
 	EventPaused             = "paused"
 	EventDraining           = "draining"
@@ -108,6 +110,9 @@ var ofQueue = []string{"definition", "runtime", "priority", "weight", "paused", 
 // ofLimit are the settings of a limit.
 var ofLimit = []string{"amount", "windows"}
 
+// ofKind are the settings of what is learned, as changes.
+var ofKind = []string{"min_runs", "quantile", "half_life", "round_memory", "round_disk", "round_time", "below", "off"}
+
 // ofSchedule and ofNotice are settings as well. What is secret in a target is left out.
 var (
 	ofSchedule = []string{"schedule", "expression", "zone", "missed", "missed_max", "overlap", "paused", "start", "end", "queue", "command", "job"}
@@ -129,6 +134,8 @@ var eventKinds = []EventKind{
 	{EventQueueDeleted, true, "queue deleted", []string{"queue", "jobs"}},
 	{EventLimitSet, true, "limit made or changed", append([]string{"limit", "new"}, ofLimit...)},
 	{EventLimitRemoved, true, "limit lifted", append([]string{"limit"}, ofLimit...)},
+	{EventKindSet, true, "settings of learning changed", append([]string{"kind"}, ofKind...)},
+	{EventKindReset, true, "what was learned of a kind forgotten", []string{"kind", "runs"}},
 	{EventPaused, true, "namespace paused", nil},
 	{EventDraining, true, "namespace drained", nil},
 	{EventResumed, true, "namespace resumed", nil},

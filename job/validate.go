@@ -239,6 +239,9 @@ func CheckName(field, name string) error {
 	return checkText(field, name)
 }
 
+// CheckKind refuses what cannot be the name of a kind. The error is Invalid.
+func CheckKind(name string) error { return checkText("kind", name) }
+
 func checkText(field, s string) error {
 	if len(s) > MaxName {
 		return Errorf(Invalid, "%s: %d bytes; at most %d", field, len(s), MaxName)

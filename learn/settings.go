@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/muster-queue/muster/job"
@@ -87,6 +88,34 @@ func (s Settings) policy() Policy {
 		MinRuns: s.MinRuns, HalfLife: s.HalfLife, Quantile: s.Quantile,
 		Round: Amounts{s.RoundMemory, s.RoundDisk, int64(s.RoundTime)}, Below: s.Below == Yes, Off: s.Off == Yes,
 	}
+}
+
+// Settings are the policy's, all said.
+func (p *Policy) Settings() Settings {
+	return Settings{
+		MinRuns: p.MinRuns, Quantile: p.Quantile, HalfLife: p.HalfLife,
+		RoundMemory: p.Round[Memory], RoundDisk: p.Round[Disk], RoundTime: Duration(p.Round[Time]),
+		Below: SwitchOf(p.Below), Off: SwitchOf(p.Off),
+	}
+}
+
+// Texts are the settings that are said, by name, as people read them.
+func (s Settings) Texts() map[string]string {
+	texts := map[string]string{}
+	put := func(name string, said bool, text string) {
+		if said {
+			texts[name] = text
+		}
+	}
+	put("min_runs", s.MinRuns != 0, strconv.Itoa(s.MinRuns))
+	put("quantile", s.Quantile != 0, strconv.FormatFloat(s.Quantile, 'g', -1, 64))
+	put("half_life", s.HalfLife != 0, strconv.Itoa(s.HalfLife))
+	put("round_memory", s.RoundMemory != 0, job.FormatAmount(job.Memory, s.RoundMemory))
+	put("round_disk", s.RoundDisk != 0, job.FormatAmount(job.Disk, s.RoundDisk))
+	put("round_time", s.RoundTime != 0, s.RoundTime.String())
+	put("below", s.Below != Unsaid, strconv.FormatBool(s.Below == Yes))
+	put("off", s.Off != Unsaid, strconv.FormatBool(s.Off == Yes))
+	return texts
 }
 
 // Validate refuses settings that make no sense. The error is Invalid.

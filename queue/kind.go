@@ -59,7 +59,7 @@ func (s *State) Learned(name string) (KindInfo, bool) {
 func (s *State) ResetKind(name string) error {
 	slot, ok := s.kinds.byKey[name]
 	if !ok || name == "" {
-		return errNoKind(name)
+		return ErrNoKind(name)
 	}
 	k := s.kinds.rows[slot]
 	s.knowledge(k).Forget()
@@ -67,7 +67,8 @@ func (s *State) ResetKind(name string) error {
 	return nil
 }
 
-func errNoKind(name string) error {
+// ErrNoKind says that there is no such kind.
+func ErrNoKind(name string) error {
 	return job.Errorf(job.NotFound, "no job of kind %q was seen; muster kind list shows those there are", name)
 }
 

@@ -72,6 +72,11 @@ var access = map[string][]token.Role{
 	v1.Accounts_GetAccount_FullMethodName:        lookers,
 	v1.Accounts_ListAccounts_FullMethodName:      lookers,
 
+	v1.Kinds_SetKind_FullMethodName:   operators,
+	v1.Kinds_ResetKind_FullMethodName: operators,
+	v1.Kinds_GetKind_FullMethodName:   lookers,
+	v1.Kinds_ListKinds_FullMethodName: lookers,
+
 	v1.Limits_SetLimit_FullMethodName:    operators,
 	v1.Limits_RemoveLimit_FullMethodName: operators,
 	v1.Limits_GetLimit_FullMethodName:    lookers,

@@ -56,7 +56,7 @@ var gateways = []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) erro
 	v1.RegisterNamespacesHandler, v1.RegisterJobsHandler, v1.RegisterWorkHandler,
 	v1.RegisterEnvironmentsHandler, v1.RegisterSecretsHandler, v1.RegisterQueuesHandler, v1.RegisterWorkersHandler,
 	v1.RegisterCronHandler, v1.RegisterNoticesHandler,
-	v1.RegisterUnitsHandler, v1.RegisterLocksHandler, v1.RegisterAccountsHandler, v1.RegisterLimitsHandler, v1.RegisterEventsHandler, v1.RegisterServerHandler, v1.RegisterTokensHandler,
+	v1.RegisterUnitsHandler, v1.RegisterLocksHandler, v1.RegisterAccountsHandler, v1.RegisterLimitsHandler, v1.RegisterKindsHandler, v1.RegisterEventsHandler, v1.RegisterServerHandler, v1.RegisterTokensHandler,
 }
 
 // newGateway maps HTTP to gRPC as api/http.yaml says.

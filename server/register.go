@@ -68,6 +68,10 @@ type (
 		v1.UnimplementedAccountsServer
 		*Server
 	}
+	kindsService struct {
+		v1.UnimplementedKindsServer
+		*Server
+	}
 	limitsService struct {
 		v1.UnimplementedLimitsServer
 		*Server
@@ -102,6 +106,7 @@ func (s *Server) register() {
 	v1.RegisterLocksServer(s.grpc, &locksService{Server: s})
 	v1.RegisterCronServer(s.grpc, &cronService{Server: s})
 	v1.RegisterAccountsServer(s.grpc, &accountsService{Server: s})
+	v1.RegisterKindsServer(s.grpc, &kindsService{Server: s})
 	v1.RegisterLimitsServer(s.grpc, &limitsService{Server: s})
 	v1.RegisterEventsServer(s.grpc, &eventsService{Server: s})
 	v1.RegisterServerServer(s.grpc, &serverService{Server: s})

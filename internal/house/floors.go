@@ -14,9 +14,10 @@ var floors = [][]string{
 	{"job"},
 	// Schedules and notices are words too, with the rules that make sense of them.
 	{"cron", "notice"},
-	// The wire contract speaks the words of job; the page is only files; what was
-	// learned is arithmetic that the state machine uses.
-	{"api", "web", "learn"},
+	// What runs teach is arithmetic on the words of job.
+	{"learn"},
+	// The wire contract speaks those words; the page is only files.
+	{"api", "web"},
 	{"schedule", "queue", "store", "repository", "lock", "tally", "emulate", "cron"},
 	{"schedule", "queue", "store", "repository", "lock", "tally"},
 	// The client knows the contract and nothing of the inside.
