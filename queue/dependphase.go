@@ -152,7 +152,7 @@ func (s *State) reline(slot uint32) {
 	unmet := s.dep.link(slot).unmet > 0
 	switch {
 	case r.state == job.Blocked && !unmet:
-		s.move(slot, r, s.line(slot, r, s.due(r)), CauseMet)
+		s.move(slot, r, s.dueState(slot, r, s.due(r)), CauseMet)
 	case (r.state == job.Ready || r.state == job.Delayed) && unmet:
 		s.block(slot, r)
 	}
@@ -178,15 +178,20 @@ func (s *State) due(r *rec) job.Time {
 // line is the state in which a job that nobody holds and that shall run is: blocked
 // while it waits for others, delayed until it is due, else ready.
 func (s *State) line(slot uint32, r *rec, due job.Time) job.State {
-	switch {
-	case s.blocked(slot, r):
+	if s.blocked(slot, r) {
 		if due > s.now {
 			s.tried(slot, r).due = due
 		}
 		return job.Blocked
-	case due > s.now:
-		s.delay(slot, r, due)
-		return job.Delayed
 	}
-	return job.Ready
+	return s.dueState(slot, r, due)
+}
+
+// dueState is the state of a job that waits for no other: delayed until it is due.
+func (s *State) dueState(slot uint32, r *rec, due job.Time) job.State {
+	if due <= s.now {
+		return job.Ready
+	}
+	s.delay(slot, r, due)
+	return job.Delayed
 }
