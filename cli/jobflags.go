@@ -20,6 +20,8 @@ type jobFlags struct {
 	app    *app
 	values []*fieldValue
 	noEnv  bool
+	// limits are those that the jobs set; nil where they may not.
+	limits *givenLimits
 }
 
 // fieldValue collects what a flag says about a field.
@@ -81,12 +83,15 @@ func (f *jobFlags) fill(j *job.Job) (*job.Job, error) {
 		if len(v.values) == 0 {
 			continue
 		}
-		values := v.values
-		if v.field.Name == "env" {
-			var err error
-			if values, err = resolveEnv(values, f.app.lookup); err != nil {
-				return nil, err
-			}
+		values, err := v.values, error(nil)
+		switch {
+		case v.field.Name == "env":
+			values, err = resolveEnv(values, f.app.lookup)
+		case v.field.Name == "limits" && f.limits != nil:
+			values, err = f.limits.take(values)
+		}
+		if err != nil {
+			return nil, err
 		}
 		if err := v.field.SetFlag(j, f.app.now(), values); err != nil {
 			return nil, err

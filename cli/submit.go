@@ -49,6 +49,7 @@ func (a *app) addSubmitFlags(cmd *cobra.Command) *submission {
 	f.BoolVar(&s.partial, "partial", false, "add the good lines of a file in which others are bad")
 	f.BoolVar(&s.rerun, "rerun", false, "run again what is complete already")
 	s.jobs = a.addJobFlags(cmd)
+	s.jobs.limits = &givenLimits{app: a}
 	return s
 }
 
@@ -145,6 +146,9 @@ func (s *submission) command(ctx context.Context, l *link, args []string, kick b
 	if err := input.Finish(t, salt); err != nil {
 		return nil, err
 	}
+	if err := s.jobs.limits.send(ctx, l); err != nil {
+		return nil, err
+	}
 	sum, err := s.feed(l.Add(ctx, s.adding(kick)), func(add func(*job.Job, int64) error) error { return add(t, 0) })
 	return &submitted{Added: sum, Name: t.Command.String(), Group: t.Group, Queue: t.Queue}, err
 }
@@ -166,6 +170,9 @@ func (s *submission) lines(ctx context.Context, l *link, src *input.Source, kick
 				out.Bad++
 				s.app.say("%v", bad)
 				return nil
+			}
+			if err := s.jobs.limits.send(ctx, l); err != nil {
+				return err
 			}
 			return add(j, int64(line))
 		})
@@ -245,7 +252,7 @@ func (s *submission) each(src *input.Source, t *job.Job, visit func(j *job.Job, 
 	if err != nil {
 		return err
 	}
-	r.Template, r.Now = t, s.app.now()
+	r.Template, r.Now, r.SetLimit = t, s.app.now(), s.jobs.limits.add
 	if s.duplicates {
 		r.Duplicates = src.Identity
 	}
@@ -287,6 +294,7 @@ func (s *submission) check(src *input.Source) error {
 		}
 		return nil
 	})
+	s.jobs.limits.drop()
 	switch {
 	case err != nil:
 		return err

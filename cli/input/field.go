@@ -41,6 +41,8 @@ type target struct {
 	job     *job.Job
 	command *job.Command
 	now     time.Time
+	// setLimit is told of limits that are set on the way; nil where they cannot be.
+	setLimit func(*job.Limit)
 }
 
 type setter func(t *target, v any) error
@@ -116,6 +118,9 @@ var Fields = []Field{
 	{Name: "prefer", Help: "labels key:value that the machine should rather have",
 		Example: `["disk:ssd"]`, Flag: ListFlag, Arg: "KEY:VALUE", Path: "prefer", set: labels(func(t *target) *job.Labels { return &t.job.Prefer })},
 
+	{Name: "limits", Aliases: []string{"limit_grps"}, Help: "named limits it counts against, NAME or NAME*WEIGHT; NAME:5 or NAME:100/minute sets the limit as well",
+		Example: `["irods", "gpu*2"]`, Flag: ListFlag, Arg: "NAME", Short: "l", Path: "limits", set: setLimits},
+
 	{Name: "image", Help: "the container image to run in",
 		Example: `"debian:13"`, Flag: TextFlag, Arg: "IMAGE", Path: "command.image", set: str(func(t *target) *string { return &t.command.Image })},
 	{Name: "runtime", Help: "what runs the container: docker, podman or apptainer; the first one found when not given",
@@ -154,7 +159,6 @@ var later = map[string]string{}
 func init() {
 	for what, names := range map[string]string{
 		"dependencies": "deps dep_grps cmd_deps",
-		"limits":       "limits limit_grps",
 		"monitoring of containers that a command starts itself": "monitor_docker",
 		"object store mounts": "mounts",
 		"bsub emulation":      "bsub_mode",

@@ -31,6 +31,8 @@ type Reader struct {
 	Duplicates string
 	// Now is the time that a "delay" counts from.
 	Now time.Time
+	// SetLimit is told of the limits that lines set; where it is nil they may not.
+	SetLimit func(*job.Limit)
 
 	name  string
 	lines lineReader

@@ -12,7 +12,7 @@ import (
 
 // apply sets what a JSON object says. hasCommand forbids a second command.
 func (r *Reader) apply(j *job.Job, object []byte, hasCommand bool) error {
-	t := &target{job: j, command: j.Command, now: r.Now}
+	t := &target{job: j, command: j.Command, now: r.Now, setLimit: r.SetLimit}
 	return eachMember(object, func(name string, value any) error {
 		if hasCommand && name == "cmd" {
 			return job.Errorf(job.Invalid, "cmd: the line has a command already, before the TAB")
