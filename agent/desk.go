@@ -282,7 +282,7 @@ func (d *desk) start(ctx context.Context, t *task) {
 		spec := t.spec(func(int) { d.began <- t })
 		var err error
 		if spec.Env, err = d.envs.get(runCtx, t.job.Command.EnvID); err == nil {
-			spec.Secrets, err = d.secrets.of(runCtx, t)
+			spec.Secrets, err = d.secrets.of(runCtx, t.job.Command.Secrets, t.id, job.Seq(t.grant.Seq))
 		}
 		if err != nil {
 			d.ended <- unenvironed(runCtx, t, err)

@@ -20,13 +20,20 @@ type secrets struct {
 	dir string // of files; empty: there are none here
 }
 
-// of are the settings that the task's secrets come to.
-func (s *secrets) of(ctx context.Context, t *task) ([]string, error) {
-	names := t.job.Command.Secrets
+// Secrets are the settings that the secrets of a granted command come to, for those
+// who run it without an agent; dir is the directory of files that it may name, empty
+// for none.
+func Secrets(ctx context.Context, ns *client.Namespace, dir string, g *client.Grant, c *job.Command) ([]string, error) {
+	s := secrets{ns: ns, dir: dir}
+	return s.of(ctx, c.Secrets, g.Attempt, g.Seq)
+}
+
+// of are the settings that the secrets of an attempt come to, by variable.
+func (s *secrets) of(ctx context.Context, names map[string]string, id job.AttemptID, seq job.Seq) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	stored, err := s.stored(ctx, t)
+	stored, err := s.stored(ctx, names, id, seq)
 	if err != nil {
 		return nil, err
 	}
@@ -46,10 +53,10 @@ func (s *secrets) of(ctx context.Context, t *task) ([]string, error) {
 }
 
 // stored asks the server for those that it keeps, if there are any.
-func (s *secrets) stored(ctx context.Context, t *task) (map[string][]byte, error) {
-	for _, text := range t.job.Command.Secrets {
+func (s *secrets) stored(ctx context.Context, names map[string]string, id job.AttemptID, seq job.Seq) (map[string][]byte, error) {
+	for _, text := range names {
 		if ref, err := job.ParseSecretRef(text); err == nil && ref.Source == job.SecretStore {
-			return s.ns.RevealSecrets(ctx, t.id, t.grant.Seq)
+			return s.ns.RevealSecrets(ctx, id, uint64(seq))
 		}
 	}
 	return nil, nil

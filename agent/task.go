@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-queue/muster/agent/run"
+	"github.com/muster-queue/muster/api"
 	v1 "github.com/muster-queue/muster/api/muster/v1"
 	"github.com/muster-queue/muster/job"
 )
@@ -76,24 +77,9 @@ func (t *task) spec(started func(pid int)) run.Spec {
 	return run.Spec{
 		Attempt: t.id, Number: t.grant.Number, Queue: t.grant.Queue, Key: t.job.Key, Group: t.job.Group,
 		Seq: job.Seq(t.grant.Seq), Account: t.job.Account,
-		Command: t.job.Command, Needs: t.limits(), Time: time.Duration(t.grant.Time),
+		Command: t.job.Command, Needs: api.Limits(t.grant), Time: time.Duration(t.grant.Time),
 		Until: t.until(), Started: started,
 	}
-}
-
-// limits are what it may use at most: what was set aside, unless the server says
-// otherwise.
-func (t *task) limits() job.Resources {
-	if len(t.grant.Limits) == 0 {
-		return t.needs
-	}
-	limits := t.needs.Clone()
-	for name, n := range t.grant.Limits {
-		if limits[name] = n; n == 0 {
-			delete(limits, name)
-		}
-	}
-	return limits
 }
 
 // report is an empty report of the task.

@@ -61,6 +61,10 @@ type Grant struct {
 	Deadline time.Time
 	// Lease is its length.
 	Lease time.Duration
+	// Limits are what a command may use at most, and Time how long it may run (zero:
+	// without bound), with what was learned of its kind.
+	Limits job.Resources
+	Time   time.Duration
 
 	m *musterv1.Grant
 }
@@ -82,7 +86,8 @@ func (g *Grant) Job() (*job.Job, error) {
 func toGrant(m *musterv1.Grant, from time.Time) *Grant {
 	return &Grant{
 		Attempt: job.AttemptID{Epoch: m.Epoch, N: m.N}, Seq: job.Seq(m.Seq), Number: m.Number,
-		Deadline: from.Add(time.Duration(m.Lease)), Lease: time.Duration(m.Lease), m: m,
+		Deadline: from.Add(time.Duration(m.Lease)), Lease: time.Duration(m.Lease),
+		Limits: api.Limits(m), Time: time.Duration(m.Time), m: m,
 	}
 }
 

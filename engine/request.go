@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/learn"
 	"github.com/muster-queue/muster/queue"
 )
 
@@ -93,6 +94,9 @@ type Grant struct {
 	Queue string
 	Key   job.Key
 	Data  []byte
+	// Needs are what was set aside for a command, Limits what it may use at most.
+	Needs  job.Resources
+	Limits learn.Amounts
 }
 
 // open decodes the description.

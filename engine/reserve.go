@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/learn"
 	"github.com/muster-queue/muster/queue"
 )
 
@@ -22,6 +23,7 @@ type waiter struct {
 	unknown, asked bool
 	repeat         []queue.Grant
 	grants         []queue.Grant
+	asks           []learn.Ask // what was set aside for each, if they are commands
 	err            error
 	// settled is closed when grants or err are decided and durable.
 	settled chan struct{}
@@ -82,7 +84,21 @@ func (n *Namespace) Reserve(ctx context.Context, r ReserveRequest) ([]Grant, err
 	if len(q.grants) == 0 && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return n.fillGrants(q.grants, r.OneQueue)
+	grants, err := n.fillGrants(q.grants, r.OneQueue)
+	q.setAside(grants)
+	return grants, err
+}
+
+// setAside fills in what was set aside for commands. Some that were granted may have
+// been deleted since.
+func (q *waiter) setAside(grants []Grant) {
+	at := 0
+	for i := range q.asks {
+		if at < len(grants) && grants[at].Attempt == q.grants[i].Attempt {
+			grants[at].Needs, grants[at].Limits = q.asks[i].Needs, q.asks[i].Limits
+			at++
+		}
+	}
 }
 
 // submit hands the reserve to the writer, and again with what that needs to know
@@ -223,6 +239,11 @@ func (w *writer) reserve(q *waiter) error {
 func (w *writer) settle(q *waiter, grants []queue.Grant) {
 	q.over = true
 	q.grants = slices.Clone(grants)
+	if q.request.Commands {
+		for _, g := range grants {
+			q.asks = append(q.asks, w.state.Granted(g.Seq))
+		}
+	}
 	w.done = append(w.done, func(err error) {
 		if err != nil {
 			q.err = err

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/muster-queue/muster/job"
-	"github.com/muster-queue/muster/learn"
 )
 
 // AttachRequest opens an agent's session.
@@ -73,9 +72,6 @@ type Assignment struct {
 	Grant
 	// Prefetched jobs wait at the agent for resources to become free.
 	Prefetched bool
-	// Needs are what was set aside for it, Limits what it may use at most.
-	Needs  job.Resources
-	Limits learn.Amounts
 	// Since is the agent's clock reading that the lease counts from.
 	Since int64
 

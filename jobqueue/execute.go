@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/muster-queue/muster/agent"
 	"github.com/muster-queue/muster/agent/home"
 	"github.com/muster-queue/muster/agent/keeper"
 	"github.com/muster-queue/muster/agent/run"
@@ -116,9 +117,9 @@ type execution struct {
 func (x *execution) run(shell string) job.Result {
 	x.ctx, x.stop = context.WithCancelCause(x.client.ctx)
 	defer x.stop(nil)
-	env, err := x.environment()
+	env, secrets, err := x.environment()
 	if err != nil {
-		return job.Result{ExitCode: -1, Reason: job.ReasonEnv, Message: err.Error()}
+		return unenvironed(err)
 	}
 	command := *x.job.Command
 	if shell != "" {
@@ -136,7 +137,8 @@ func (x *execution) run(shell string) job.Result {
 	others.Go(func() { x.keepTouching(done) })
 	result := x.runner.Run(x.ctx, run.Spec{
 		Attempt: x.grant.Attempt, Number: x.grant.Number, Queue: x.client.Queue, Key: x.job.Key, Group: x.job.Group,
-		Command: &command, Needs: x.job.Needs, Time: x.job.Time, Until: x.until(), Env: env,
+		Seq: x.grant.Seq, Account: x.job.Account, Command: &command, Secrets: secrets,
+		Needs: x.grant.Limits, Time: x.grant.Time, Until: x.until(), Env: env,
 		Started: func(pid int) { start <- pid },
 	})
 	close(done)
@@ -147,16 +149,32 @@ func (x *execution) run(shell string) job.Result {
 	return result
 }
 
-// environment is the captured one; none if nothing was captured.
-func (x *execution) environment() (env []string, err error) {
-	if env, err = x.of.Env(); env != nil || err != nil || x.job.Command.EnvID == "" {
-		return env, err
+// environment is the captured one, none if nothing was captured, and what the
+// command's secrets come to.
+func (x *execution) environment() (env, secrets []string, err error) {
+	if env, err = x.of.Env(); err != nil {
+		return nil, nil, err
 	}
 	err = x.client.ask("Execute", x.of.Cmd, func(ctx context.Context) error {
-		env, err = x.client.ns.Environment(ctx, x.job.Command.EnvID)
+		if id := x.job.Command.EnvID; env == nil && id != "" {
+			if env, err = x.client.ns.Environment(ctx, id); err != nil {
+				return err
+			}
+		}
+		secrets, err = agent.Secrets(ctx, x.client.ns, "", x.grant, x.job.Command)
 		return err
 	})
-	return env, err
+	return env, secrets, err
+}
+
+// unenvironed is the end of a run whose environment could not be had: the job is
+// given back when the server was away, and buried when that is not to blame.
+func unenvironed(err error) job.Result {
+	r := job.Result{ExitCode: -1, Reason: job.ReasonEnv, Message: err.Error()}
+	if e, ok := errors.AsType[Error](err); ok && (e.Err == ErrNoServer || e.Err == ErrQueueClosed) {
+		r.Reason = job.ReasonStart
+	}
+	return r
 }
 
 // until is when the command must have ended, on the clock since boot, if the lease

@@ -147,7 +147,7 @@ func TestExecuteCancelled(t *testing.T) {
 	j = reserve(t, c)
 	go func() { ended <- c.Execute(j, "") }()
 	awaitState(t, ns, job.Running)
-	if _, err := ns.Delete(t.Context(), client.Where(client.Filter{Queue: "q"}), true); err != nil {
+	if _, err := ns.Delete(t.Context(), client.Where(client.Filter{Queue: "q"}), client.DeleteOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	fails(t, <-ended, jobqueue.ErrBadJob)

@@ -295,12 +295,12 @@ func assignment(a *engine.Assignment) *v1.Grant {
 	return &v1.Grant{
 		Epoch: a.Attempt.Epoch, N: a.Attempt.N, Seq: uint64(a.Seq), Number: a.Number,
 		Lease: int64(a.Lease), Queue: a.Queue, Encoded: a.Body, Clock: a.Since,
-		Needs: a.Needs, Time: int64(learn.Duration(a.Limits[learn.Time])), Prefetched: a.Prefetched, Limits: limits(a),
+		Needs: a.Needs, Time: int64(learn.Duration(a.Limits[learn.Time])), Prefetched: a.Prefetched, Limits: limits(&a.Grant),
 	}
 }
 
 // limits are what an attempt may use at most, where that is not what was set aside.
-func limits(a *engine.Assignment) (differ map[string]int64) {
+func limits(a *engine.Grant) (differ map[string]int64) {
 	for _, r := range [...]learn.Resource{learn.Memory, learn.Disk} {
 		n := max(a.Limits[r], 0)
 		if need, set := a.Needs[r.String()]; set && need != n {

@@ -9,6 +9,7 @@ import (
 	v1 "github.com/muster-queue/muster/api/muster/v1"
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/learn"
 )
 
 // maxWait bounds how long a reserve waits; its client asks again.
@@ -109,10 +110,14 @@ var forms = map[string]form{"": whole, "job": whole, "encoded": stored, "data": 
 func formOf(want *v1.Want) form { return forms[want.GetForm()] }
 
 func stored(g *engine.Grant) (*v1.Grant, error) {
-	return &v1.Grant{
+	m := &v1.Grant{
 		Epoch: g.Attempt.Epoch, N: g.Attempt.N, Seq: uint64(g.Seq), Number: g.Number,
-		Lease: int64(g.Lease), Encoded: g.Body,
-	}, nil
+		Lease: int64(g.Lease), Encoded: g.Body, Needs: g.Needs,
+	}
+	if g.Needs != nil {
+		m.Time, m.Limits = int64(learn.Duration(g.Limits[learn.Time])), limits(g)
+	}
+	return m, nil
 }
 
 func whole(g *engine.Grant) (*v1.Grant, error) {
