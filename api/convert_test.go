@@ -82,6 +82,9 @@ func TestJobRoundTrip(t *testing.T) {
 			jobs := values[job.Job](text)
 			rapid.Check(t, func(t *rapid.T) {
 				j := jobs.Draw(t, "job")
+				for i := range j.Dependencies {
+					j.Dependencies[i].Command = nil // only its key travels
+				}
 				m := sent(t, api.FromJob(&j))
 				got, err := api.ToJob(m)
 				var opts cmp.Options

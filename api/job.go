@@ -213,8 +213,11 @@ func (w *writer) dependency(d *job.Dependency) *musterv1.Dependency {
 		Group: w.text(d.Group), Queue: w.text(d.Queue), Static: d.Static,
 		Condition: conditionWords.text(uint8(d.Condition)), IfAbsent: ifAbsentWords.text(uint8(d.IfAbsent)),
 	}
-	if d.Key != "" {
+	switch {
+	case d.Key != "":
 		m.Key = KeyText(d.Key)
+	case d.Command != nil:
+		m.Key = KeyText(d.Command.Key())
 	}
 	return m
 }

@@ -58,6 +58,19 @@ const (
 // OnGroup reports whether the dependency is on a group rather than on one job.
 func (d *Dependency) OnGroup() bool { return d.Group != "" }
 
+// normalise fills in the queue of a job that is named by its key, and that key.
+func (d *Dependency) normalise(queue string) {
+	if d.Command != nil {
+		if d.Key == "" {
+			d.Key = d.Command.Key()
+		}
+		d.Command = nil
+	}
+	if !d.OnGroup() && d.Queue == "" {
+		d.Queue = queue
+	}
+}
+
 // Validate checks a dependency whose queue was filled in. The error is Invalid.
 func (d *Dependency) Validate() error {
 	switch {

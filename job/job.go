@@ -102,6 +102,9 @@ type Dependency struct {
 	Static bool `cbor:"5,keyasint,omitempty"`
 	// IfAbsent says what to do about something that is not there yet.
 	IfAbsent IfAbsent `cbor:"6,keyasint,omitempty"`
+	// Command stands in for Key until the job is normalised: the key is that of the
+	// command, whose directory is part of it.
+	Command *Command `cbor:"-"`
 }
 
 // Condition is the end of a dependency that satisfies it. A group has ended when all
@@ -185,9 +188,7 @@ func (j *Job) QueueName() string {
 func (j *Job) Normalise() {
 	j.Queue = j.QueueName()
 	for i := range j.Dependencies {
-		if d := &j.Dependencies[i]; !d.OnGroup() && d.Queue == "" {
-			d.Queue = j.Queue
-		}
+		j.Dependencies[i].normalise(j.Queue)
 	}
 	if c := j.Command; c != nil {
 		if j.Key == "" {

@@ -21,6 +21,9 @@ func Change(j *job.Job, now time.Time, name, text string) (paths []string, err e
 	if err := f.apply(t, name, changeValue(text)); err != nil {
 		return nil, err
 	}
+	if err := settleCommands(j, &job.Command{}, false); err != nil {
+		return nil, err
+	}
 	return paths, nil
 }
 

@@ -41,6 +41,7 @@ type target struct {
 	job     *job.Job
 	command *job.Command
 	now     time.Time
+	depends bool // dependencies were given already, and more are added
 	// setLimit is told of limits that are set on the way; nil where they cannot be.
 	setLimit func(*job.Limit)
 }
@@ -121,6 +122,13 @@ var Fields = []Field{
 	{Name: "limits", Aliases: []string{"limit_grps"}, Help: "named limits it counts against, NAME or NAME*WEIGHT; NAME:5 or NAME:100/minute sets the limit as well",
 		Example: `["irods", "gpu*2"]`, Flag: ListFlag, Arg: "NAME", Short: "l", Path: "limits", set: setLimits},
 
+	{Name: "dep_groups", Aliases: []string{"dep_grps"}, Help: "dependency groups it is a member of, which others can wait for",
+		Example: `["aligned"]`, Flag: ListFlag, Arg: "NAME", Short: "e", Path: "dep_groups", set: list(func(t *target) *[]string { return &t.job.DepGroups })},
+	{Name: "deps", Help: "dependency groups it waits for, NAME or NAME:failed, NAME:any (ended either way), NAME:static, NAME:met (also when there is none); in JSON also objects, see Dependencies",
+		Example: `["aligned"]`, Flag: ListFlag, Arg: "NAME", Short: "d", Path: "dependencies", set: setDeps},
+	{Name: "cmd_deps", Help: "commands it waits for, in its own directory unless an object {\"cmd\": LINE, \"cwd\": DIR} says another",
+		Example: `["make index"]`, Flag: ListFlag, Arg: "LINE", Path: "dependencies", set: setCommandDeps},
+
 	{Name: "image", Help: "the container image to run in",
 		Example: `"debian:13"`, Flag: TextFlag, Arg: "IMAGE", Path: "command.image", set: str(func(t *target) *string { return &t.command.Image })},
 	{Name: "runtime", Help: "what runs the container: docker, podman or apptainer; the first one found when not given",
@@ -158,7 +166,6 @@ var later = map[string]string{}
 
 func init() {
 	for what, names := range map[string]string{
-		"dependencies": "deps dep_grps cmd_deps",
 		"monitoring of containers that a command starts itself": "monitor_docker",
 		"object store mounts": "mounts",
 		"bsub emulation":      "bsub_mode",
@@ -242,7 +249,7 @@ func (f *Field) SetFlag(j *job.Job, now time.Time, values []string) error {
 	if j.Command == nil {
 		j.Command = &job.Command{}
 	}
-	t := &target{job: j, command: j.Command, now: now}
+	t := &target{job: j, command: j.Command, now: now, depends: true}
 	var value any = values[len(values)-1]
 	if f.Flag == ListFlag {
 		list := make([]any, len(values))

@@ -130,6 +130,9 @@ func (r *Reader) salt() string {
 // Finish gives a job its defaults and its key, and validates it. With a salt,
 // a job that names no key gets one that differs for every salt.
 func Finish(j *job.Job, salt string) error {
+	if err := settleCommands(j, j.Command, salt != ""); err != nil {
+		return err
+	}
 	if salt != "" && j.Key == "" {
 		j.Key = saltedKey(j.Command.Key(), salt)
 	}
