@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -54,7 +55,12 @@ var limitColumns = []limitColumn{
 		return i.Opens
 	}},
 	{output.Column{Name: "windows", Stretch: true}, func(i *client.LimitInfo) any { return windows(i.Windows) }},
-	{output.Column{Name: "max", Detail: true}, func(i *client.LimitInfo) any { return unless(i.Max, job.AnyNumber) }},
+	{output.Column{Name: "max", Detail: true}, func(i *client.LimitInfo) any {
+		if !i.Known || i.Max == job.AnyNumber {
+			return nil
+		}
+		return i.Max
+	}},
 	{output.Column{Name: "period", Detail: true}, func(i *client.LimitInfo) any { return unless(i.Period, time.Duration(0)) }},
 }
 
@@ -63,14 +69,19 @@ const notSet = "not set"
 
 type windows []job.Window
 
-// String has semicolons between.
-func (w windows) String() string {
+func (w windows) texts() []string {
 	texts := make([]string, len(w))
 	for i := range w {
 		texts[i] = w[i].String()
 	}
-	return strings.Join(texts, "; ")
+	return texts
 }
+
+// String has semicolons between.
+func (w windows) String() string { return strings.Join(w.texts(), "; ") }
+
+// MarshalJSON is a list of texts.
+func (w windows) MarshalJSON() ([]byte, error) { return json.Marshal(w.texts()) }
 
 func (a *app) listLimits(ctx context.Context, l *link) error {
 	columns := make([]output.Column, len(limitColumns))
