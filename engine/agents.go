@@ -58,7 +58,7 @@ func (w *writer) setWorker(s *Session, a *job.Worker, prefetch int) {
 		Labels: a.Labels, Capacity: a.Capacity, Until: job.TimeOf(a.Until),
 		Prefetch: prefetch, Agent: true, Closed: s.draining || w.state.Drained(s.worker) || w.silent(s.worker),
 	})
-	w.sizes.agentsChanged(w.state.Now())
+	w.agentsChanged()
 }
 
 // silent reports whether the agent was not heard of for so long that its jobs are
@@ -161,7 +161,7 @@ func (w *writer) detach(s *Session) {
 	}
 	delete(w.sessions, s.worker)
 	w.sched.DropWorker(s.worker)
-	w.sizes.agentsChanged(w.state.Now())
+	w.agentsChanged()
 }
 
 // placeMax bounds the scheduler's work of one step; steps are repeated until

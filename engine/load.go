@@ -66,6 +66,7 @@ func (w *writer) load(ctx context.Context) error {
 	w.pruning = pruning{}
 	w.trims = [job.EventLogs]trimming{}
 	w.sizes = newSizeCheck(w.cfg.ResourceGrace)
+	w.fits = newFits()
 	w.more = true
 	for fed := -1; fed != 0; {
 		feeds := w.state.Feed()

@@ -32,13 +32,23 @@ func (w *writer) refuseTooLarge(a *AddItem) {
 	if !ok || l.Flags&(job.FlagWait) != 0 || l.Flags&job.FlagCommand == 0 {
 		return
 	}
-	if _, tooLarge := w.sched.TooLarge(l.Shape); !tooLarge {
+	if !w.tooLarge(l.Shape) {
 		return
 	}
 	if err := w.state.Bury(l.Seq, job.ReasonResource); err == nil {
 		a.State = job.Buried
 		w.feed()
 	}
+}
+
+// tooLarge reports whether no agent is large enough for a shape, by what it must have.
+func (w *writer) tooLarge(id job.ShapeID) bool {
+	_, is := w.sched.TooLarge(id)
+	if is {
+		w.fitShape(id)
+		_, is = w.sched.TooLarge(id)
+	}
+	return is
 }
 
 // sizesATurn bounds how many jobs one turn buries for being too large.
@@ -57,7 +67,7 @@ func (w *writer) checkSizes(now job.Time) {
 	buried := 0
 	for _, s := range short {
 		shape, ok := w.state.Shape(s.Shape)
-		if !ok || shape.Wait {
+		if !ok || shape.Wait || !w.tooLarge(s.Shape) {
 			continue
 		}
 		left, _, done := w.state.Scan(0, queue.Filter{States: 1 << job.Ready, Shape: s.Shape}, sizesATurn-buried, sizesATurn*100)

@@ -38,6 +38,7 @@ type writer struct {
 	trims    [job.EventLogs]trimming
 	figures  *figures
 	sizes    sizeCheck
+	fits     fits
 	summing  summing
 	cron     schedules
 	// freed is closed, and another made, when locks were released.
@@ -188,6 +189,7 @@ func (w *writer) refile() {
 	w.more = w.state.Refile(refileMax) || w.more
 	w.more = w.state.Relearn(refileMax) || w.more
 	w.feed()
+	w.fit()
 }
 
 // refileMax bounds the shapes that one turn gives to another account, and those that
@@ -389,6 +391,8 @@ func (w *writer) refuse(pause time.Duration, why error) bool {
 
 // finish lets everything out and gives the namespace back.
 func (w *writer) finish() {
+	w.state.StoreLearned()
+	w.commit()
 	w.out.close()
 	w.ns.events().close(job.ErrClosed)
 	for _, s := range w.sessions {
@@ -422,8 +426,10 @@ func (w *writer) feedOne(f *queue.Feed) {
 	case queue.FeedDefineShape:
 		shape, _ := w.state.Shape(f.Shape)
 		w.sched.DefineShape(f.Shape, &shape)
+		w.fits.defined(f.Shape, w.state.Asked(f.Shape))
 	case queue.FeedDropShape:
 		w.sched.DropShape(f.Shape)
+		w.fits.dropped(f.Shape)
 	case queue.FeedSetQueue:
 		def, _ := w.state.Queue(f.Queue)
 		if def.Then != "" {

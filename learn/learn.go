@@ -64,8 +64,8 @@ type Run struct {
 }
 
 // Count counts a run. It reports whether that changed what is asked for. A run that
-// was ended counts for as much as is asked for, if it used less: it had less, and what
-// others needed tells more.
+// was ended counts for as much as others needed, if it used less: it was given less,
+// and who knows how much it would have used.
 func (k *Kind) Count(r *Run, base Settings) (changed bool) {
 	p := k.Policy(base)
 	if p.Off {
@@ -81,8 +81,8 @@ func (k *Kind) Count(r *Run, base Settings) (changed bool) {
 			continue
 		}
 		s, asked := &k.sketches[i], k.asked[i]-1
-		if !r.Completed {
-			n = max(n, asked)
+		if !r.Completed && asked != Unknown {
+			n = max(n, s.quantile(p.Quantile))
 		}
 		s.add(n, p.HalfLife)
 		matters = matters || asked == Unknown || n > asked || s.runs%lookDown == 0

@@ -91,8 +91,16 @@ type Shortage struct {
 // for it. With no such agent at all nothing can be said and it is false, as it is
 // for data jobs and for shapes that may wait.
 func (s *Scheduler) TooLarge(id job.ShapeID) (Shortage, bool) {
+	if sh := s.shapes[id]; sh == nil || sh.wait {
+		return Shortage{}, false
+	}
+	return s.Short(id)
+}
+
+// Short is TooLarge for shapes that may wait, too.
+func (s *Scheduler) Short(id job.ShapeID) (Shortage, bool) {
 	sh := s.shapes[id]
-	if sh == nil || sh.wait {
+	if sh == nil {
 		return Shortage{}, false
 	}
 	return s.shortage(sh)
