@@ -14,6 +14,8 @@ import (
 // keep a caller waiting; nil is without bound.
 type effort struct {
 	left  int
+	// step is how many records are looked at between two counts; zero: pastWork.
+	step  int
 	spent bool
 	at    pageToken // where it was spent
 }
@@ -44,6 +46,8 @@ type past struct {
 	groups map[job.GroupID]bool
 	// since is a time before which none of them ended.
 	since job.Time
+	// work is how many records one part of history is looked for in.
+	work int
 }
 
 // fewGroups is how many groups are read each by the index; with more, history is looked
@@ -112,6 +116,9 @@ func (n *Namespace) eachFinished(ctx context.Context, f *Filter, before uint64, 
 			return err
 		}
 	}
+	if p.work = pastWork; e != nil && e.step > 0 {
+		p.work = e.step
+	}
 	describe = describe || f.Kind != "" || f.Account != "" || f.needsJob()
 	for {
 		page, err := n.pastPage(ctx, &p, before)
@@ -145,7 +152,7 @@ type pastPage struct {
 	done    bool
 }
 
-// pastWork is how many records a part of history is looked for in.
+// pastWork is how many records a part of history is looked for in, usually.
 const pastWork = 50_000
 
 // pastPage looks through history below an end number.
@@ -174,7 +181,7 @@ func (n *Namespace) scanPast(ctx context.Context, p *past, before uint64, group 
 		if p.matches(f) {
 			page.jobs = append(page.jobs, foundFinished(f))
 		}
-		if len(page.jobs) == scanPage || page.looked == pastWork {
+		if len(page.jobs) == scanPage || page.looked == p.work {
 			page.done = false
 			return false
 		}
