@@ -137,6 +137,7 @@ type waiting struct {
 	mu       sync.Mutex
 	progress *output.Progress
 	told     bool   // of jobs that are tried again later
+	stuck    bool   // it was told that all that is left is blocked
 	tally    *tally // of the failures among named jobs
 }
 
@@ -198,6 +199,10 @@ func (w *waiting) update(ctx context.Context, c job.Counts) {
 		return
 	}
 	w.progress.Update(c, w.app.now())
+	if left := c.Live() - c[job.Buried]; left > 0 && left == c[job.Blocked] && c[job.Buried] > 0 && !w.stuck {
+		w.stuck = true
+		w.progress.Note("All that is left is blocked and waits for other jobs; \"muster status --state blocked --explain\" tells for which, and whether they failed.")
+	}
 	only := c[job.Delayed] > 0 && c[job.Delayed] == c.Live()-c[job.Buried]
 	if only && !w.told && w.delayed != nil {
 		w.told = true

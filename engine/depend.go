@@ -16,6 +16,7 @@ const resolveMax = 2000
 
 // unblock lets jobs go on that waited for others, or wait again.
 func (w *writer) unblock() {
+	w.ns.depends.Store(w.state.Depends())
 	w.more = w.state.Resolve(resolveMax) || w.more
 	w.feed()
 }
@@ -94,7 +95,7 @@ func (n *Namespace) tellCycle(ctx context.Context, c *queue.Cycle, self JobID) e
 		case step.Group != "":
 			words[i] = step.Group
 		case step.Seq != 0:
-			words[i] = nameOf(names, step.Seq)
+			words[i] = named(names, step.Seq).String()
 		default:
 			words[i] = self.String()
 		}
@@ -116,7 +117,7 @@ func (n *Namespace) tellAwaited(ctx context.Context, err error, a *queue.ErrAwai
 	}
 	var by []string
 	for _, seq := range a.By {
-		by = append(by, nameOf(names, seq))
+		by = append(by, named(names, seq).String())
 	}
 	who := strings.Join(by, ", ")
 	if a.More {
@@ -124,13 +125,4 @@ func (n *Namespace) tellAwaited(ctx context.Context, err error, a *queue.ErrAwai
 	}
 	text := strings.ReplaceAll(err.Error(), a.Error(), "other jobs wait for it ("+who+")")
 	return job.Errorf(job.KindOf(err), "%s", text)
-}
-
-// nameOf is how a job is called in messages: by its key, or by its number if it has gone.
-func nameOf(names map[job.Seq]Named, seq job.Seq) string {
-	named, ok := names[seq]
-	if !ok {
-		return JobID{Seq: seq}.String()
-	}
-	return JobID{Queue: named.Job.Queue, Key: named.Job.Key}.String()
 }

@@ -60,6 +60,8 @@ type explaining struct {
 	tell  func(name string)
 	// after is a sentence that follows the summary.
 	after string
+	// blocked is the job itself, if it waits for others.
+	blocked job.Seq
 }
 
 // about says something that names another job.
@@ -77,11 +79,51 @@ func (e *explaining) finish(ctx context.Context, n *Namespace) error {
 		}
 		e.tell(id.String())
 	}
+	if err := e.explainBlocked(ctx, n); err != nil {
+		return err
+	}
 	if e.Summary == "" && len(e.Obstacles) > 0 {
 		e.Summary = e.Obstacles[0].Text
 	}
 	if e.after != "" {
 		e.Summary = strings.TrimSuffix(e.Summary, ".") + ". " + e.after
+	}
+	return nil
+}
+
+// maxBlocking is of how many dependencies it is said what they wait for.
+const maxBlocking = 10
+
+// explainBlocked says what a job waits for.
+func (e *explaining) explainBlocked(ctx context.Context, n *Namespace) error {
+	if e.blocked == 0 {
+		return nil
+	}
+	i, err := n.Get(ctx, JobID{Seq: e.blocked}, false, false)
+	if err != nil {
+		return err
+	}
+	e.Summary = "It waits for other jobs."
+	if i.Dependencies == nil {
+		return nil // they have ended just now
+	}
+	more := 0
+	for _, stuck := range []bool{true, false} {
+		for _, w := range i.Dependencies.Waits {
+			switch {
+			case w.Met || w.Never != stuck:
+			case len(e.Obstacles) == maxBlocking:
+				more++
+			default:
+				e.add("blocked", 0, "It waits for %s.", w.Text)
+			}
+		}
+	}
+	if more > 0 {
+		e.add("blocked", 0, "It waits for %d more.", more)
+	}
+	if len(e.Obstacles) == 1 {
+		e.Summary = e.Obstacles[0].Text
 	}
 	return nil
 }
@@ -106,7 +148,7 @@ func (w *writer) explain(e *explaining, l *job.Live) {
 	case job.Buried:
 		w.explainBuried(e, l)
 	case job.Blocked:
-		e.add("blocked", 0, "It waits for other jobs to end.")
+		e.blocked = l.Seq
 	case job.Ready:
 		w.explainReady(e, l)
 	}

@@ -26,7 +26,11 @@ func (n *Namespace) Get(ctx context.Context, id JobID, output, env bool) (*Info,
 	if jobs[0] == nil {
 		return nil, job.Wrap(job.ErrNoJob, "get job", id.String())
 	}
-	return n.info(&page[0], jobs[0], output, env)
+	i, err := n.info(&page[0], jobs[0], output, env)
+	if err == nil && i.End == 0 {
+		i.Dependencies, err = n.dependencies(ctx, i.Live.Seq, i.Job)
+	}
+	return i, err
 }
 
 // Attempts is the history of a job: the attempts that ended, oldest first.

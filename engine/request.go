@@ -270,6 +270,8 @@ type Info struct {
 	Last *job.Attempt
 	// Env is the captured environment, when asked for.
 	Env []string
+	// Dependencies are told by Get: who it waits for, and who waits for it.
+	Dependencies *Dependencies
 }
 
 // OutcomesRequest groups jobs by state, reason and exit code.

@@ -61,6 +61,7 @@ func (v *view) info(ctx context.Context, i *engine.Info) (*v1.JobInfo, error) {
 		return nil, err
 	}
 	m.RetriesLeft = left
+	addDependencies(m, i.Dependencies)
 	if !v.brief {
 		m.Job = api.FromJob(i.Job)
 	}
@@ -68,6 +69,23 @@ func (v *view) info(ctx context.Context, i *engine.Info) (*v1.JobInfo, error) {
 		m.Job.Encoded, err = job.Encode(nil, i.Job)
 	}
 	return m, err
+}
+
+// addDependencies adds who the job waits for, and who waits for it.
+func addDependencies(m *v1.JobInfo, d *engine.Dependencies) {
+	if d == nil {
+		return
+	}
+	for i := range d.Waits {
+		w := &d.Waits[i]
+		m.WaitsFor = append(m.WaitsFor, &v1.DependencyStatus{
+			Met: w.Met, Stuck: w.Never, Open: w.Open, Buried: w.Buried, Complete: w.Complete, Text: text(w.Text),
+		})
+	}
+	for _, id := range d.By {
+		m.AwaitedBy = append(m.AwaitedBy, &v1.JobRef{Queue: text(id.Queue), Key: api.KeyText(id.Key), Seq: uint64(id.Seq)})
+	}
+	m.AwaitedByMore = d.More
 }
 
 // attemptOf is the attempt a job is held by, else the last one that ended.
