@@ -63,6 +63,7 @@ type Client struct {
 	pools        musterv1.PoolsClient
 	scheduler    musterv1.ExternalSchedulerClient
 	cron         musterv1.CronClient
+	notices      musterv1.NoticesClient
 	accounts     musterv1.AccountsClient
 	limits       musterv1.LimitsClient
 	kinds        musterv1.KindsClient
@@ -104,7 +105,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, job.Errorf(job.Invalid, "connect to %s: %w", cfg.Address, err)
 	}
 	return &Client{
-		cfg: cfg, conn: conn, cron: musterv1.NewCronClient(conn),
+		cfg: cfg, conn: conn, cron: musterv1.NewCronClient(conn), notices: musterv1.NewNoticesClient(conn),
 		pools: musterv1.NewPoolsClient(conn), scheduler: musterv1.NewExternalSchedulerClient(conn),
 		namespaces: musterv1.NewNamespacesClient(conn), jobs: musterv1.NewJobsClient(conn),
 		work: musterv1.NewWorkClient(conn), queues: musterv1.NewQueuesClient(conn),

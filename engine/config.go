@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/lock"
+	"github.com/muster-queue/muster/notice"
 	"github.com/muster-queue/muster/queue"
 	"github.com/muster-queue/muster/schedule"
 )
@@ -54,6 +56,10 @@ type Config struct {
 	// take one in a hundred; default 1,000,000.
 	TasksKept, AuditKept time.Duration
 	EventsKept           int64
+
+	// Webhook sends a message of a notice once, and returns nil when it has arrived;
+	// without it nothing is sent to URLs.
+	Webhook func(context.Context, *notice.Message) error
 
 	Logger *slog.Logger
 }

@@ -201,4 +201,3 @@ func (c *changing) remove(ctx context.Context, page []found, last bool) error {
 		return last, nil
 	})
 }
-

@@ -25,6 +25,7 @@ func (e *Engine) load(ctx context.Context, name string) (*Namespace, error) {
 		bodies:  newPayloads(st, e.cfg.PayloadCache),
 		stopped: make(chan struct{}),
 	}
+	n.courier = newCourier(n)
 	n.touch()
 	w := &writer{ns: n, cfg: &n.cfg, log: e.log, figures: e.figuresOf(name)}
 	if err := w.load(ctx); err != nil {
@@ -60,6 +61,9 @@ func (w *writer) load(ctx context.Context) error {
 	w.loadLimits(stored.limits)
 	w.sessions = map[job.WorkerID]*Session{}
 	if err := w.loadSchedules(); err != nil {
+		return err
+	}
+	if err := w.loadNotices(); err != nil {
 		return err
 	}
 	w.waiters = waiters{}

@@ -29,6 +29,8 @@ type Namespace struct {
 	lastUse atomic.Int64 // monotonic nanoseconds of the engine's clock
 
 	tails tails
+	// courier has the deliveries of notices made.
+	courier *courier
 	// follows says which queue another one feeds (Then), by name: guesses for what
 	// is made ready off the writer.
 	follows sync.Map

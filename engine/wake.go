@@ -8,7 +8,7 @@ import (
 
 // wakeful are the rooms of documents because of which a namespace has something to
 // do although nobody asks it for anything.
-var wakeful = []string{roomCron}
+var wakeful = []string{roomCron, roomOut}
 
 // wake loads the namespaces that have something to do by themselves. It is called
 // when the server can be reached; one that is made later is loaded anyway.

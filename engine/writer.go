@@ -41,6 +41,7 @@ type writer struct {
 	fits     fits
 	summing  summing
 	cron     schedules
+	notices  notices
 	// freed is closed, and another made, when locks were released.
 	freed chan struct{}
 
@@ -272,11 +273,12 @@ func (w *writer) commit() {
 	locks := w.takeLocks()
 	w.ended()
 	w.noted = 0
+	w.noteEnds(w.state.Events())
+	w.tell(w.state.Events())
 	e := entry{done: w.done, leaving: w.leaving, counts: w.state.Counts()}
 	if events := w.state.Events(); len(events) > 0 {
 		e.events = append([]queue.Event(nil), events...)
 	}
-	w.noteEnds(e.events)
 	w.figures.count(e.events)
 	w.done, w.leaving, w.bytes, w.fresh = nil, nil, 0, false
 	accounts, charges := w.takeLedger()
@@ -399,6 +401,7 @@ func (w *writer) finish() {
 		s.end(job.ErrClosed)
 	}
 	w.waiters.failAll(job.ErrClosed)
+	w.ns.courier.cancel()
 	w.ns.background.Wait()
 	if err := w.ns.store.Close(); err != nil {
 		w.log.Error("closing a namespace", "namespace", w.ns.name, "err", err)
@@ -407,7 +410,7 @@ func (w *writer) finish() {
 
 // busy reports whether the namespace must stay in memory.
 func (w *writer) busy() bool {
-	if len(w.sessions) > 0 || w.waiters.len() > 0 || w.locks.Len() > 0 || w.cron.active() {
+	if len(w.sessions) > 0 || w.waiters.len() > 0 || w.locks.Len() > 0 || w.cron.active() || !w.ns.courier.idle() {
 		return true
 	}
 	_, timers := w.state.NextTimer()

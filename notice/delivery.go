@@ -58,6 +58,18 @@ type Facts struct {
 	Counts map[string]int64 `json:"counts,omitempty" cbor:"17,keyasint,omitempty"`
 }
 
+// SetAttempt tells of an attempt that ended.
+func (f *Facts) SetAttempt(a *job.Attempt) {
+	f.Attempt, f.Worker, f.Host = a.Number, strings.ToValidUTF8(a.Worker, "\uFFFD"), strings.ToValidUTF8(a.Host, "\uFFFD")
+	f.Started, f.Ended = Time(job.TimeOf(a.Started)), Time(job.TimeOf(a.Ended))
+	if !a.Started.IsZero() {
+		f.ExitCode = &a.Result.ExitCode
+	}
+}
+
+// Place orders deliveries by their notice, and then by their making.
+func (d *Delivery) Place() string { return d.Notice + "/" + d.ID }
+
 // body is what is sent.
 type body struct {
 	Type      string `json:"type"`

@@ -64,6 +64,10 @@ type (
 		v1.UnimplementedCronServer
 		*Server
 	}
+	noticesService struct {
+		v1.UnimplementedNoticesServer
+		*Server
+	}
 	accountsService struct {
 		v1.UnimplementedAccountsServer
 		*Server
@@ -105,6 +109,7 @@ func (s *Server) register() {
 	v1.RegisterUnitsServer(s.grpc, &unitsService{Server: s})
 	v1.RegisterLocksServer(s.grpc, &locksService{Server: s})
 	v1.RegisterCronServer(s.grpc, &cronService{Server: s})
+	v1.RegisterNoticesServer(s.grpc, &noticesService{Server: s})
 	v1.RegisterAccountsServer(s.grpc, &accountsService{Server: s})
 	v1.RegisterKindsServer(s.grpc, &kindsService{Server: s})
 	v1.RegisterLimitsServer(s.grpc, &limitsService{Server: s})

@@ -22,6 +22,7 @@ import (
 	"github.com/muster-queue/muster/dispatch/external"
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/notice/webhook"
 	"github.com/muster-queue/muster/server/certificate"
 	"github.com/muster-queue/muster/server/secret"
 	"github.com/muster-queue/muster/server/token"
@@ -145,7 +146,11 @@ func (s *Server) openDirectory(context.Context) error {
 }
 
 func (s *Server) openEngine(ctx context.Context) error {
-	e, err := engine.New(ctx, s.cfg.Engine, s.store)
+	cfg := s.cfg.Engine
+	if cfg.Webhook == nil {
+		cfg.Webhook = webhook.New().Send
+	}
+	e, err := engine.New(ctx, cfg, s.store)
 	s.engine = e
 	if err == nil {
 		s.external = external.New(e, s.cfg.External)

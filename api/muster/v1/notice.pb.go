@@ -34,9 +34,9 @@ type Notice struct {
 	Account string `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
 	// One job, by its queue (default "default") and key.
 	Key string `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
-	// Of what: "complete", "buried", "deleted", "end" (all three), "failed" (an attempt
-	// that failed and is tried again, or not), "lost", "group_end" (no unfinished job of
-	// the group is left). Default: "end".
+	// Of what: "complete", "buried", "end" (both), "failed" (an attempt failed, whether
+	// it is tried again or not), "lost", "group_end" (no unfinished job of the group is
+	// left). Default: "end".
 	On []string `protobuf:"bytes,6,rep,name=on,proto3" json:"on,omitempty"`
 	// Where to: a URL that the event is sent to by POST, or a command that is added as a job.
 	Url string `protobuf:"bytes,7,opt,name=url,proto3" json:"url,omitempty"`
