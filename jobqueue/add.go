@@ -8,10 +8,10 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
-// Add adds jobs to the queue, with the environment of this process. Those that are
-// there, complete ones included, are left alone and counted as existed. Jobs are
-// added in batches of a thousand: after an error the counts are of what was added
-// before.
+// Add adds jobs to the queue, with the environment of this process, but what looks
+// like a secret (see client.Capture). Those that are there, complete ones included,
+// are left alone and counted as existed. Jobs are added in batches of a thousand:
+// after an error the counts are of what was added before.
 func (c *Client) Add(jobs []*Job) (added, existed int, err error) {
 	for _, j := range jobs {
 		if err := j.check(); err != nil {
@@ -21,9 +21,14 @@ func (c *Client) Add(jobs []*Job) (added, existed int, err error) {
 	if len(jobs) == 0 {
 		return 0, 0, nil
 	}
+	rules, err := client.NewCapture(nil, nil, os.LookupEnv)
+	if err != nil {
+		return 0, 0, failed("Add", c.Queue, "", err)
+	}
 	var env string
 	err = c.ask("Add", "", func(ctx context.Context) (err error) {
-		env, err = c.ns.PutEnvironment(ctx, os.Environ())
+		kept, _ := rules.Of(os.Environ())
+		env, err = c.ns.PutEnvironment(ctx, kept)
 		return err
 	})
 	if err != nil {

@@ -212,3 +212,35 @@ func TestDisconnectEndsCommands(t *testing.T) {
 	c.Disconnect()
 	fails(t, <-ended, jobqueue.ErrQueueClosed)
 }
+
+// Jobs that others added, with secrets among what they need, are run as agents do.
+func TestExecuteWithSecrets(t *testing.T) {
+	t.Setenv("JOBQUEUE_WORD", "hush")
+	s := serve(t, jobqueue.ServerConfig{})
+	c := connect(t, s, "q")
+	ns := inner(t, s)
+	command := func(name, ref string) *job.Job {
+		return &job.Job{Queue: "q", Command: &job.Command{
+			Line: "echo " + name + " $WORD", Dir: "/tmp", DirGiven: true, Secrets: map[string]string{"WORD": ref},
+		}}
+	}
+	for _, x := range []struct{ name, ref, reason string }{
+		{"there", "env:JOBQUEUE_WORD", ""},
+		{"not there", "env:JOBQUEUE_NOTHING", jobqueue.FailReasonEnv},
+	} {
+		if _, _, err := ns.AddJobs(t.Context(), client.AddOptions{}, command(x.name, x.ref)); err != nil {
+			t.Fatal(err)
+		}
+		j := reserve(t, c)
+		err := c.Execute(j, "")
+		if x.reason != "" {
+			fails(t, err, x.reason)
+			isState(t, c, j.Cmd, "buried")
+			continue
+		}
+		ok(t, err)
+		if out, _ := j.StdOut(); out != "there hush\n" {
+			t.Errorf("it said %q", out)
+		}
+	}
+}

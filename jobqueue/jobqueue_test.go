@@ -245,6 +245,7 @@ func TestAddMany(t *testing.T) {
 // A server keeps all that a job was added with, and gives it back.
 func TestFields(t *testing.T) {
 	t.Setenv("JOBQUEUE_TEST", "a=b=c")
+	t.Setenv("JOBQUEUE_TOKEN", "hush")
 	c := one(t)
 	j := jobqueue.NewJob("echo x", "/tmp", "kind", 1500, 90*time.Minute, 2, 1, 200, 7, "report")
 	j.Priority = 255
@@ -254,6 +255,9 @@ func TestFields(t *testing.T) {
 	ok(t, err)
 	if !strings.Contains(strings.Join(env, "\n")+"\n", "JOBQUEUE_TEST=a=b=c\n") {
 		t.Errorf("the environment is %q", env)
+	}
+	if strings.Contains(strings.Join(env, "\n"), "hush") {
+		t.Error("a secret was stored")
 	}
 	want := *j
 	want.State, want.UntilBuried, want.Queue, want.Exitcode = "ready", 8, "q", -1
