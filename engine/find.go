@@ -46,7 +46,7 @@ func (n *Namespace) scanLive(ctx context.Context, f *Filter, from job.Seq, limit
 		case !possible || !f.wantsLive():
 			return livePage{done: true}, nil
 		case f.Key != "":
-			return w.liveByKey(f, &q), nil
+			return w.liveByKey(f, &q, from), nil
 		}
 		matches, next, done := w.state.Scan(from, q, limit, scanWork)
 		p := livePage{next: next, done: done}

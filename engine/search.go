@@ -256,16 +256,17 @@ func (w *writer) queueNames(f *Filter) (names []string) {
 // maxKeyQueues bounds the queues in which a key is looked for at once.
 const maxKeyQueues = 5000
 
-// liveByKey finds the live jobs of a key.
-func (w *writer) liveByKey(f *Filter, q *queue.Filter) livePage {
+// liveByKey finds the live jobs of a key, from a number on.
+func (w *writer) liveByKey(f *Filter, q *queue.Filter, from job.Seq) livePage {
 	p := livePage{done: true}
 	for _, name := range w.queueNames(f) {
 		l, ok := w.state.Lookup(job.DigestOf(name, f.Key))
-		if ok && (q.Group == 0 || l.Group == q.Group) && (q.Kind == 0 || l.Kind == q.Kind) &&
+		if ok && l.Seq >= from && (q.Group == 0 || l.Group == q.Group) && (q.Kind == 0 || l.Kind == q.Kind) &&
 			(q.Worker == 0 || l.Worker == q.Worker) && w.matches(f, &l) {
 			p.jobs = append(p.jobs, w.found(&l))
 		}
 	}
+	slices.SortFunc(p.jobs, func(a, b found) int { return cmp.Compare(a.live.Seq, b.live.Seq) })
 	return p
 }
 
