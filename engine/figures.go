@@ -20,7 +20,10 @@ type Figures struct {
 	Ready, Held [job.QuotaLevels + 1]int64
 	Workers     WorkerFigures
 	// Labels are those that jobs ask for or prefer; at most MaxFigures.
-	Labels           []LabelFigures
+	Labels []LabelFigures
+	// Limits are the first MaxFigures by name, those that jobs carry and nobody set
+	// among them.
+	Limits           []LimitState
 	Paused, Draining bool
 	// Logged is how many entries each log has.
 	Logged [job.EventLogs]int64
@@ -106,6 +109,11 @@ func (w *writer) readFigures() *Figures {
 			if n > 0 {
 				f.Moves = append(f.Moves, MoveFigure{queue.Cause(c).String(), job.State(to), n})
 			}
+		}
+	}
+	for _, l := range w.sched.Limits(w.state.Now()) {
+		if len(f.Limits) < MaxFigures {
+			f.Limits = append(f.Limits, limitState(&l))
 		}
 	}
 	w.readLevels(f)

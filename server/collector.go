@@ -111,8 +111,24 @@ func (c *collector) ofNamespace(ns string, f *engine.Figures) {
 		c.put("muster_worker_labels", float64(l.IdleWorkers), ns, "", l.Label, "false")
 		c.put("muster_worker_labels", float64(l.BusyWorkers), ns, "", l.Label, "true")
 	}
+	for i := range f.Limits {
+		c.limit(ns, &f.Limits[i])
+	}
 	c.accounts(ns, "", f.Accounts)
 	c.decided(ns, "", &f.Decided)
+}
+
+// limit tells what a limit is, if it has a number, and what is used of it.
+func (c *collector) limit(ns string, l *engine.LimitState) {
+	used := l.Used
+	if l.Rate() {
+		used = l.Started
+	}
+	if l.Known && l.Max >= 0 {
+		c.put("muster_limit_max", float64(l.Max), ns, l.Name)
+	}
+	c.put("muster_limit_used", float64(used), ns, l.Name)
+	c.put("muster_limit_waiting", float64(l.Ready), ns, l.Name)
 }
 
 // counts tells the jobs of each state, which is the last label.

@@ -46,6 +46,9 @@ var metricFamilies = []metricFamily{
 
 	{"muster_jobs", asGauge, "Jobs by state.", more(ofNamespace, "state")},
 	{"muster_queue_jobs", asGauge, "Jobs by queue and state; the first 1000 queues by name.", more(ofNamespace, "queue", "state")},
+	{"muster_limit_max", asGauge, "Units that a limit lets run at once, or start in its period; the first 1000 limits by name.", more(ofNamespace, "limit")},
+	{"muster_limit_used", asGauge, "Units of a limit in use; of a rate, those used up at present.", more(ofNamespace, "limit")},
+	{"muster_limit_waiting", asGauge, "Jobs that carry a limit and could run.", more(ofNamespace, "limit")},
 	{"muster_namespace_paused", asGauge, "1 while the namespace gives out no jobs since it is paused or draining, else 0.", ofNamespace},
 	{"muster_log_entries", asGauge, "Entries kept in the logs: task or audit.", more(ofNamespace, "log")},
 	{"muster_job_transitions_total", asCounter, "Changes of the states of jobs, by cause and new state.", more(ofNamespace, "cause", "to")},
