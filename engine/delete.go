@@ -52,7 +52,7 @@ func (d *deleting) gather(ctx context.Context, s *Selector) error {
 	if s.Filter == nil {
 		seqs, err = d.seqsOf(ctx, s.IDs)
 	} else if s.Filter.wantsLive() {
-		err = d.ns.eachLive(ctx, s.Filter, 0, false, func(f *found, _ *job.Job) bool {
+		err = d.ns.eachLive(ctx, s.Filter, 0, false, nil, func(f *found, _ *job.Job) bool {
 			seqs = append(seqs, f.live.Seq)
 			return true
 		})
@@ -154,7 +154,7 @@ func allLive(r *ChangeResult) bool {
 func (c *changing) deleteFinished(ctx context.Context, f *Filter) error {
 	var page []found
 	var failed error
-	err := c.ns.eachFinished(ctx, f, 0, false, func(f *found, _ *job.Job) bool {
+	err := c.ns.eachFinished(ctx, f, 0, false, nil, func(f *found, _ *job.Job) bool {
 		if page = append(page, *f); len(page) == scanPage {
 			failed = c.remove(ctx, page, false)
 			page = page[:0]
