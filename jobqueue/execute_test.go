@@ -185,7 +185,7 @@ func TestClientCrash(t *testing.T) {
 	cmd := `if mkdir ` + marks + `; then (sleep 1.5; touch ` + marks + `/alive) & kill -9 $PPID; wait; else ls ` + marks + `; fi`
 	add(t, c, newJob(cmd))
 	crash := exec.CommandContext(t.Context(), os.Args[0], s.Addr())
-	crash.Env = append(os.Environ(), roleVar+"=crash")
+	crash.Env = append(os.Environ(), roleVar+"=crash", "TMPDIR="+t.TempDir()) // it cannot clean up
 	err := crash.Run()
 	if e, is := errors.AsType[*exec.ExitError](err); !is || e.Exited() {
 		t.Fatalf("the client was to be killed: %v", err)
