@@ -13,6 +13,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"google.golang.org/protobuf/proto"
 
 	v1 "github.com/muster-queue/muster/api/muster/v1"
 	"github.com/muster-queue/muster/engine"
@@ -63,8 +64,9 @@ func addBusiness(t *testing.T, s *Server) {
 	must(v1.NewAccountsClient(conn).AddAccount(ctx, &v1.AddAccountRequest{
 		Account: &v1.Account{Name: "lab", Rate: []float64{2}}, Balance: []float64{100},
 	}))
+	must(v1.NewLimitsClient(conn).SetLimit(ctx, &v1.SetLimitRequest{Limit: &v1.Limit{Name: "disc", Max: proto.Int64(3)}}))
 	data := func(key string) *v1.Job {
-		return &v1.Job{Queue: "q", Key: key, Data: []byte{0xa0}, Account: "lab", Prefer: []string{"disk:ssd"}}
+		return &v1.Job{Queue: "q", Key: key, Data: []byte{0xa0}, Account: "lab", Prefer: []string{"disk:ssd"}, Limits: []*v1.LimitUse{{Name: "disc"}}}
 	}
 	must(v1.NewJobsClient(conn).AddBatch(ctx, &v1.AddJobsRequest{Jobs: []*v1.Job{data("a"), data("b"), data("c")}}))
 	work := v1.NewWorkClient(conn)
@@ -103,6 +105,9 @@ func TestMetrics(t *testing.T) {
 		{"muster_tasks_completed_total", "reason=complete", 1},
 		{"muster_tasks_preempted_total", "pool=", 0},
 		{"muster_job_transitions_total", "cause=add to=ready", 3},
+		{"muster_limit_max", "limit=disc", 3},
+		{"muster_limit_used", "limit=disc", 1},
+		{"muster_limit_waiting", "limit=disc", 1},
 		{"muster_namespace_paused", "namespace=default", 0},
 		{"muster_reloads_total", "namespace=default", 0},
 	} {
