@@ -86,7 +86,9 @@ func (p page) job(i *client.Info) {
 	p.line("queue", output.Clean(i.Queue))
 	p.line("account", output.Clean(i.Account))
 	p.line("kind", output.Clean(i.Kind))
+	p.line("submitter", output.Clean(submitter(i)))
 	p.line("priority", nonZero(i.Priority))
+	p.dependencies(i)
 	p.line("added", i.Added.Local().Format(time.DateTime))
 	if i.State.Live() {
 		tries := fmt.Sprintf("%d so far", i.Attempts)
@@ -94,6 +96,24 @@ func (p page) job(i *client.Info) {
 			tries += fmt.Sprintf(", %d failures left", i.RetriesLeft)
 		}
 		p.line("tries", tries)
+	}
+}
+
+// dependencies shows what a job waits for, and who waits for it.
+func (p page) dependencies(i *client.Info) {
+	for _, w := range i.Waits {
+		p.line("waits for", output.Clean(w.Text))
+	}
+	var by []string
+	for _, r := range i.AwaitedBy {
+		by = append(by, shortened(r.Key))
+	}
+	if i.AwaitedByMore {
+		by = append(by, "and others")
+	}
+	p.line("awaited by", output.Clean(strings.Join(by, ", ")))
+	if i.Job != nil {
+		p.line("dep groups", output.Clean(strings.Join(i.Job.DepGroups, ", ")))
 	}
 }
 
@@ -136,7 +156,7 @@ func (p page) attempts(list []*job.Attempt, j *job.Job) error {
 	t := output.NewListing(p.out, output.Table,
 		output.Column{Name: "attempt", Right: true}, output.Column{Name: "outcome"}, output.Column{Name: "exit"}, output.Column{Name: "reason", Stretch: true},
 		output.Column{Name: "wall_time", Right: true}, output.Column{Name: "cpu_time", Right: true}, output.Column{Name: "peak_memory", Right: true},
-		output.Column{Name: "host", Stretch: true}, output.Column{Name: "started"})
+		output.Column{Name: "asked", Stretch: true}, output.Column{Name: "host", Stretch: true}, output.Column{Name: "started"})
 	for _, a := range list {
 		i := &client.Info{Attempt: a, Job: j}
 		outcome := a.Outcome.String()
@@ -144,11 +164,20 @@ func (p page) attempts(list []*job.Attempt, j *job.Job) error {
 			outcome, i.State = "running", job.Running
 		}
 		if err := t.Row(a.Number, outcome, exitCell(i), a.Result.Reason.String(), wallTime(i), a.Result.CPUTime,
-			output.Bytes(a.Result.PeakMemory), cmp.Or(a.Host, a.Worker), begun(i)); err != nil {
+			output.Bytes(a.Result.PeakMemory), asked(a), cmp.Or(a.Host, a.Worker), begun(i)); err != nil {
 			return err
 		}
 	}
 	return t.Close()
+}
+
+// asked is what the job needed then.
+func asked(a *job.Attempt) string {
+	needs := output.Human(a.Asked)
+	if a.Time > 0 {
+		needs = strings.TrimSpace(needs + " time=" + output.Short(a.Time))
+	}
+	return needs
 }
 
 // data shows a document of a job that carries data.

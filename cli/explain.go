@@ -27,7 +27,7 @@ func (s *status) showExplanations(ctx context.Context, l *link) error {
 		return err
 	}
 	n := 0
-	for i, err := range s.infos(ctx, l, client.Detail{}) {
+	for i, err := range s.selected(ctx, l, client.Detail{}) {
 		if err != nil {
 			return err
 		}

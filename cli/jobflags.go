@@ -69,7 +69,7 @@ func (a *app) addJobFlags(cmd *cobra.Command) *jobFlags {
 
 // template is the job that the flags describe, without a command.
 func (f *jobFlags) template() (*job.Job, error) {
-	return f.fill(&job.Job{Command: &job.Command{Dir: f.app.Dir, DirGiven: true}})
+	return f.fill(&job.Job{Submitter: userName(), Command: &job.Command{Dir: f.app.Dir, DirGiven: true}})
 }
 
 // given reports whether any of the flags is.

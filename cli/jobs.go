@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"path/filepath"
 	"time"
 
@@ -49,6 +51,15 @@ var jobColumns = []jobColumn{
 	{output.Column{Name: "started", Detail: true}, func(i *client.Info) any { return begun(i) }},
 	{output.Column{Name: "ended", Detail: true}, func(i *client.Info) any { return attempt(i).Ended }},
 	{output.Column{Name: "due", Detail: true}, func(i *client.Info) any { return i.Due }},
+	{output.Column{Name: "submitter", Detail: true}, func(i *client.Info) any { return submitter(i) }},
+}
+
+// submitter is who added the job.
+func submitter(i *client.Info) string {
+	if i.Job == nil {
+		return ""
+	}
+	return i.Job.Submitter
 }
 
 func attempt(i *client.Info) *job.Attempt {
@@ -131,6 +142,28 @@ func jobCells(i *client.Info) []any {
 	return cells
 }
 
+// sorted are the jobs that come first in the order asked for.
+func (s *status) sorted(ctx context.Context, l *link, limit int) iter.Seq2[*client.Info, error] {
+	return func(yield func(*client.Info, error) bool) {
+		list, partial, err := l.Ordered(ctx, s.filter, client.Detail{}, s.sort, min(cmp.Or(limit, sortLimit), sortLimit))
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, i := range list {
+			if !yield(i, nil) {
+				return
+			}
+		}
+		if partial {
+			s.app.say("There were too many jobs to look at them all: narrow the selection down, e.g. by --since.")
+		}
+	}
+}
+
+// sortLimit is how many jobs can be sorted.
+const sortLimit = 1000
+
 // tableLimit is how many jobs a table has when nobody says.
 const tableLimit = 100
 
@@ -145,7 +178,11 @@ func (s *status) showList(ctx context.Context, l *link) error {
 		limit = tableLimit
 	}
 	n := 0
-	for i, err := range s.infos(ctx, l, client.Detail{}) {
+	infos := s.selected(ctx, l, client.Detail{})
+	if s.sort != "" {
+		infos = s.sorted(ctx, l, limit)
+	}
+	for i, err := range infos {
 		if err != nil {
 			return err
 		}

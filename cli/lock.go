@@ -84,12 +84,18 @@ func lockPaths(texts []string) ([]lock.Path, error) {
 	return paths, nil
 }
 
+// userName is who calls; empty if the system does not know.
+func userName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}
+
 // me is the owner of locks that are taken without a name.
 func me() string {
-	name, host := "somebody", "localhost"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
+	name, host := orElse(userName(), "somebody"), "localhost"
 	if h, err := os.Hostname(); err == nil {
 		host = h
 	}

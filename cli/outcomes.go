@@ -64,7 +64,7 @@ func (s *status) outcomesOf(ctx context.Context, l *link) ([]client.Outcome, boo
 		return l.Outcomes(ctx, s.filter, limit, client.Detail{Output: true})
 	}
 	t := newTally(limit)
-	for i, err := range s.infos(ctx, l, client.Detail{}) {
+	for i, err := range s.selected(ctx, l, client.Detail{}) {
 		if err != nil {
 			return nil, false, err
 		}

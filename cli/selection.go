@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +28,8 @@ type selection struct {
 	exit       int
 	exitFlag   func() bool
 	all        bool
+
+	since, until, when string
 }
 
 // pageOfRefs is how many jobs are named in one request.
@@ -48,6 +52,14 @@ func (a *app) addSelectionFlags(cmd *cobra.Command) *selection {
 	f.StringVar(&s.filter.Host, "host", "", "jobs on this `HOST`")
 	f.StringVar(&s.filter.Worker, "worker", "", "jobs of this `WORKER`")
 	f.StringVar(&s.filter.Command, "command", "", "jobs with this `TEXT` in their command")
+	f.StringVar(&s.filter.GroupPrefix, "group-prefix", "", "jobs of groups whose names begin with `TEXT`")
+	f.StringVar(&s.filter.GroupPart, "group-part", "", "jobs of groups with this `TEXT` in their names")
+	f.StringVar(&s.filter.KeyPrefix, "key-prefix", "", "jobs whose keys begin with `TEXT`")
+	f.StringVar(&s.filter.KeyPart, "key-part", "", "jobs with this `TEXT` in their keys")
+	f.StringVar(&s.filter.Submitter, "submitter", "", "jobs that this `USER` added")
+	f.StringVar(&s.since, "since", "", "jobs that ended from this `TIME` on, e.g. 7d (ago), 2030-01-02 or 2030-01-02T15:04:05Z; see --when")
+	f.StringVar(&s.until, "until", "", "jobs that ended before this `TIME`")
+	f.StringVar(&s.when, "when", "ended", "`WHAT` --since and --until are about: added, started or ended (completed or buried)")
 	f.StringVarP(&s.cwd, "cwd", "c", "", "with -f: the `DIR`ectory the file was added in, or with --cwd")
 	f.BoolVar(&s.duplicates, "duplicates", false, "with -f: the file was added with --duplicates")
 	s.exitFlag = func() bool { return f.Changed("exit") }
@@ -84,8 +96,27 @@ func (s *selection) settle(args []string) error {
 	if s.exitFlag() {
 		s.filter.Exit = &s.exit
 	}
+	if err := s.settleTime(); err != nil {
+		return err
+	}
 	if s.file != "" && len(args) > 0 {
 		return job.Errorf(job.Invalid, "give a file (-f %s) or jobs (%s), not both", s.file, args[0])
+	}
+	return nil
+}
+
+// settleTime reads the times that jobs are selected by.
+func (s *selection) settleTime() error {
+	span := map[string]*client.Span{"added": &s.filter.Added, "started": &s.filter.Started, "ended": &s.filter.Ended, "": &s.filter.Ended}[s.when]
+	if span == nil {
+		return job.Errorf(job.Invalid, "--when %s: it is added, started or ended", s.when)
+	}
+	var err error
+	if span.Since, err = moment(s.since, time.Time{}, s.app.now()); err != nil {
+		return job.Wrap(err, "", "--since")
+	}
+	if span.Until, err = moment(s.until, time.Time{}, s.app.now()); err != nil {
+		return job.Wrap(err, "", "--until")
 	}
 	return nil
 }
@@ -113,8 +144,14 @@ func (s *selection) named() bool { return len(s.args) > 0 || s.file != "" }
 // fine tells whether more than a queue or a group is asked for, so that counts
 // do not do.
 func (s *selection) fine() bool {
-	f := &s.filter
-	return s.named() || f.Kind != "" || f.Account != "" || len(f.States)+len(f.Reasons) > 0 || f.Exit != nil || f.Host != "" || f.Worker != "" || f.Command != ""
+	return s.named() || s.finer()
+}
+
+// finer tells whether the filter says more than a queue and a group.
+func (s *selection) finer() bool {
+	f := s.filter
+	f.Queue, f.Group = "", ""
+	return !reflect.ValueOf(f).IsZero()
 }
 
 // must refuses a change that nothing restricts, unless all was said.
@@ -151,7 +188,7 @@ func (s *selection) page(ctx context.Context, l *link, page []client.Ref, do fun
 	if !s.restricts() {
 		return do(client.Select(page...))
 	}
-	infos, err := l.Lookup(ctx, page, client.Detail{Brief: s.filter.Command == ""})
+	infos, err := l.Lookup(ctx, page, client.Detail{Brief: s.filter.Command+s.filter.Submitter == ""})
 	if err != nil {
 		return err
 	}
@@ -170,20 +207,37 @@ func (s *selection) page(ctx context.Context, l *link, page []client.Ref, do fun
 // restricts tells whether the filter says more than the queue, which named jobs
 // have in their names.
 func (s *selection) restricts() bool {
-	f := s.filter
-	return f.Group != "" || f.Kind != "" || f.Account != "" || len(f.States)+len(f.Reasons) > 0 || f.Exit != nil || f.Host != "" || f.Worker != "" || f.Command != ""
+	return s.filter.Group != "" || s.finer()
 }
 
 // matches is the filter, applied here: the server takes names or a filter.
 func (s *selection) matches(i *client.Info) bool {
 	f := &s.filter
 	return among(f.Group, i.Group) && among(f.Kind, i.Kind) && among(f.Account, i.Account) &&
-		(f.Command == "" || strings.Contains(commandText(i), f.Command)) &&
+		(f.Command == "" || strings.Contains(commandText(i), f.Command)) && among(f.Submitter, submitter(i)) &&
+		strings.HasPrefix(i.Group, f.GroupPrefix) && strings.Contains(i.Group, f.GroupPart) &&
+		strings.HasPrefix(string(i.Key), f.KeyPrefix) && strings.Contains(string(i.Key), f.KeyPart) && s.matchesTime(i) &&
 		s.matchesAttempt(i) &&
 		(len(f.States) == 0 || slices.ContainsFunc(f.States, func(word string) bool {
 			states, _ := statesOf(word) // settle has checked it
 			return slices.Contains(states, i.State)
 		}))
+}
+
+// matchesTime is what the filter says of times.
+func (s *selection) matchesTime(i *client.Info) bool {
+	ended := i.Ended
+	if i.State == job.Buried {
+		ended = i.Since
+	}
+	return within(s.filter.Added, i.Added) && within(s.filter.Started, attempt(i).Started) && within(s.filter.Ended, ended)
+}
+
+func within(s client.Span, t time.Time) bool {
+	if s == (client.Span{}) {
+		return true
+	}
+	return !t.IsZero() && !t.Before(s.Since) && (s.Until.IsZero() || t.Before(s.Until))
 }
 
 // among tells whether a filter that names one lets a value through.
@@ -216,7 +270,7 @@ func (s *selection) filePages(do func([]client.Ref) error) error {
 		return err
 	}
 	t := &job.Job{Queue: s.filter.Queue, Command: &job.Command{Dir: s.app.path(s.cwd), DirGiven: true}}
-	sub := submission{app: s.app, file: s.file, duplicates: s.duplicates}
+	sub := submission{app: s.app, file: s.file, duplicates: s.duplicates, jobs: &jobFlags{app: s.app, limits: &givenLimits{app: s.app}}}
 	page := make([]client.Ref, 0, pageOfRefs)
 	err = sub.each(src, t, func(j *job.Job, _ int, bad error) error {
 		if bad != nil {

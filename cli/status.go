@@ -17,6 +17,7 @@ type status struct {
 	list, outcomes, explain, env bool
 	byQueue                      bool
 	limit                        int
+	sort                         string
 }
 
 func statusCmd(a *app) *cobra.Command {
@@ -44,6 +45,7 @@ the way to look at many failures. --explain says why a job is not running.`,
 	f.BoolVar(&s.byQueue, "by-queue", false, "count by queue instead of by group")
 	f.BoolVarP(&s.env, "env", "e", false, "of a single job: its environment too")
 	f.IntVar(&s.limit, "limit", 0, "list at most `N` jobs (default 100 in a table, else all), or N examples of each outcome (default 1)")
+	f.StringVar(&s.sort, "sort", "", "list by `FIELD`: added, started, ended, wall, cpu, memory, disk, priority or attempts, the smallest first; -FIELD the largest (e.g. --sort=-memory); at most 1000")
 	cmd.MarkFlagsMutuallyExclusive("list", "outcomes", "explain", "by-queue")
 	a.formatFlag(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -52,6 +54,9 @@ the way to look at many failures. --explain says why a job is not running.`,
 		}
 		if s.limit < 0 {
 			return job.Errorf(job.Invalid, "--limit %d: it cannot be negative", s.limit)
+		}
+		if s.sort != "" && (s.named() || s.outcomes || s.explain || s.byQueue) {
+			return job.Errorf(job.Invalid, "--sort lists jobs that a filter selects; it does not go with jobs one by one, --outcomes, --explain or --by-queue")
 		}
 		err := a.with(needData, func(ctx context.Context, l *link, _ []string) error { return s.show(ctx, l) })(cmd, args)
 		return s.excuse(err)
@@ -77,14 +82,14 @@ func (s *status) show(ctx context.Context, l *link) error {
 		return s.showExplanations(ctx, l)
 	case len(s.args) == 1 && !s.list && s.app.table():
 		return s.showOne(ctx, l)
-	case s.list || s.fine():
+	case s.list || s.sort != "" || s.fine():
 		return s.showList(ctx, l)
 	}
 	return s.showCounts(ctx, l)
 }
 
-// infos are the selected jobs. Those named by arguments must exist.
-func (s *status) infos(ctx context.Context, l *link, d client.Detail) iter.Seq2[*client.Info, error] {
+// selected are the selected jobs. Those named by arguments must exist.
+func (s *selection) selected(ctx context.Context, l *link, d client.Detail) iter.Seq2[*client.Info, error] {
 	if !s.named() {
 		return l.List(ctx, s.filter, d)
 	}

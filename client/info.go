@@ -43,6 +43,28 @@ type Info struct {
 	Job *job.Job
 	// Environment is the captured one, when asked for.
 	Environment []string
+
+	// Waits are the dependencies of a live job as they stand, in the order of its
+	// description, and AwaitedBy some of the jobs that wait for it, with AwaitedByMore
+	// if there are others. Get tells of them, lists do not.
+	Waits         []Dependency
+	AwaitedBy     []Ref
+	AwaitedByMore bool
+}
+
+// Dependency is one dependency of a live job as it stands.
+type Dependency struct {
+	Met bool
+	// Stuck: it cannot be met as things are; somebody has to act.
+	Stuck bool
+	// Open, Buried and Complete are the members of the group by how far they are.
+	Open, Buried, Complete int64
+	// Text says for people what it waits for, and what can be done about it.
+	Text string
+}
+
+func toDependency(m *musterv1.DependencyStatus) Dependency {
+	return Dependency{Met: m.Met, Stuck: m.Stuck, Open: m.Open, Buried: m.Buried, Complete: m.Complete, Text: m.Text}
 }
 
 func toInfo(m *musterv1.JobInfo) (*Info, error) {
@@ -61,6 +83,13 @@ func toInfo(m *musterv1.JobInfo) (*Info, error) {
 	if m.Job != nil {
 		i.Job = take(&f, api.ToJob, m.Job)
 	}
+	for _, w := range m.WaitsFor {
+		i.Waits = append(i.Waits, toDependency(w))
+	}
+	for _, r := range m.AwaitedBy {
+		i.AwaitedBy = append(i.AwaitedBy, Ref{Queue: r.Queue, Key: take(&f, api.ParseKey, r.Key), Seq: job.Seq(r.Seq)})
+	}
+	i.AwaitedByMore = m.AwaitedByMore
 	return i, answered(f.err)
 }
 
@@ -141,9 +170,20 @@ type Filter struct {
 	// Exit is the exit code of the last attempt that ended.
 	Exit         *int
 	Host, Worker string
-	// KeyPrefix begins the key's text; Command is a part of the command's.
-	KeyPrefix, Command string
+	// Key is the whole key; KeyPrefix begins its text, KeyPart is in it. Command is a part
+	// of the command's.
+	Key                         job.Key
+	KeyPrefix, KeyPart, Command string
+	// GroupPrefix begins the group's name, GroupPart is in it.
+	GroupPrefix, GroupPart string
+	// Submitter is who added the job.
+	Submitter string
+	// Added, Started (of the newest attempt) and Ended (complete or buried) are when.
+	Added, Started, Ended Span
 }
+
+// Span is a time from Since on and before Until; a zero time is no bound.
+type Span struct{ Since, Until time.Time }
 
 func (f *Filter) message() *musterv1.Filter {
 	if f == nil {
@@ -151,7 +191,14 @@ func (f *Filter) message() *musterv1.Filter {
 	}
 	m := &musterv1.Filter{
 		Queue: f.Queue, Group: f.Group, Kind: f.Kind, Account: f.Account, States: f.States,
-		Host: f.Host, Worker: f.Worker, KeyPrefix: f.KeyPrefix, Command: f.Command,
+		Host: f.Host, Worker: f.Worker, KeyPrefix: f.KeyPrefix, KeyPart: f.KeyPart, Command: f.Command,
+		GroupPrefix: f.GroupPrefix, GroupPart: f.GroupPart, Submitter: f.Submitter,
+		AddedSince: api.FromTime(f.Added.Since), AddedUntil: api.FromTime(f.Added.Until),
+		StartedSince: api.FromTime(f.Started.Since), StartedUntil: api.FromTime(f.Started.Until),
+		EndedSince: api.FromTime(f.Ended.Since), EndedUntil: api.FromTime(f.Ended.Until),
+	}
+	if f.Key != "" {
+		m.Key = api.KeyText(f.Key)
 	}
 	for _, r := range f.Reasons {
 		m.Reasons = append(m.Reasons, r.Word())

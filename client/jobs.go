@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-queue/muster/api"
 	musterv1 "github.com/muster-queue/muster/api/muster/v1"
+	"github.com/muster-queue/muster/internal/seqset"
 	"github.com/muster-queue/muster/job"
 )
 
@@ -33,12 +34,37 @@ func (n *Namespace) Get(ctx context.Context, ref Ref, d Detail) (*Info, error) {
 const pageSize = 500
 
 // List lists the jobs a filter selects: live ones in the order of adding, then
-// complete ones from the newest. It reads pages as they are needed, so that any
-// number of jobs takes the memory of one page; it ends after an error.
+// complete ones from the newest, each once. It reads pages as they are needed, so that
+// any number of jobs takes the memory of one page; it ends after an error.
 func (n *Namespace) List(ctx context.Context, f Filter, d Detail) iter.Seq2[*Info, error] {
-	return pages(func(token string) ([]*Info, string, error) {
-		return n.Page(ctx, f, d, pageSize, token)
+	return func(yield func(*Info, error) bool) {
+		var live seqset.Set // what completes meanwhile comes again, as complete
+		for i, err := range pages(func(token string) ([]*Info, string, error) { return n.Page(ctx, f, d, pageSize, token) }) {
+			if err == nil && i.State != job.Complete {
+				live.Add(uint64(i.Seq))
+			} else if err == nil && live.Has(uint64(i.Seq)) {
+				continue
+			}
+			if !yield(i, err) {
+				return
+			}
+		}
+	}
+}
+
+// Ordered are the jobs of a filter that come first in an order: added, started, ended,
+// wall, cpu, memory, disk, priority or attempts, with "-" before it for the largest; at
+// most 1000 (zero: 100). Partial says that there were too many to look at them all.
+func (n *Namespace) Ordered(ctx context.Context, f Filter, d Detail, order string, size int) (list []*Info, partial bool, err error) {
+	m, err := call(ctx, n.c, n.c.jobs.ListJobs, &musterv1.ListJobsRequest{
+		Namespace: n.name, Filter: f.message(), PageSize: int32(size), OrderBy: order,
+		Output: d.Output, Environment: d.Environment, Brief: d.Brief,
 	})
+	if err != nil {
+		return nil, false, err
+	}
+	list, err = convert(m.Jobs, toInfo)
+	return list, m.Partial, err
 }
 
 // Page is one page of List, after the page that gave the token, and the token of

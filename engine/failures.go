@@ -84,9 +84,9 @@ func (n *Namespace) idsOf(page []found) ([]JobID, error) {
 		return nil, err
 	}
 	var ids []JobID
-	for i, j := range jobs {
+	for _, j := range jobs {
 		if j != nil {
-			ids = append(ids, JobID{Queue: j.QueueName(), Key: j.Key, Seq: page[i].live.Seq})
+			ids = append(ids, JobID{Queue: j.QueueName(), Key: j.Key})
 		}
 	}
 	return ids, nil

@@ -37,6 +37,9 @@ var Formats = []string{"table", "json", "csv", "plain"}
 
 // ParseFormat reads a format's word or its first letter.
 func ParseFormat(s string) (Format, error) {
+	if s == "jsonl" { // as JSON is, here
+		return JSON, nil
+	}
 	for i, word := range Formats {
 		if s == word || s == word[:1] {
 			return Format(i), nil
