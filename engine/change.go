@@ -24,7 +24,7 @@ type Refusal struct {
 func (n *Namespace) Kick(ctx context.Context, s Selector, once ...Once) (*ChangeResult, error) {
 	return n.change(ctx, "kick", s, once, func(w *writer, l *job.Live) error {
 		switch l.State {
-		case job.Buried, job.Delayed, job.Lost:
+		case job.Buried, job.Delayed, job.Lost, job.Blocked:
 			return w.state.Kick(l.Seq)
 		}
 		return errNothingToDo
