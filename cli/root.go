@@ -51,7 +51,7 @@ when it is there. The documentation is in docs/ of the project.`,
 	}{
 		{groupJobs, []func(*app) *cobra.Command{runCmd, addCmd, statusCmd, waitCmd, logsCmd, kickCmd, cancelCmd, rmCmd, modCmd, summaryCmd, exportCmd}},
 		{groupSteer, []func(*app) *cobra.Command{queueCmd, kindCmd, poolCmd, lockCmd, accountCmd, limitCmd, quotaCmd, eventsCmd, simulateCmd, namespaceCmd, workerCmd, tokenCmd, secretCmd, emulateCmd, pauseCmd, resumeCmd}},
-		{groupSteer, []func(*app) *cobra.Command{cronCmd}},
+		{groupSteer, []func(*app) *cobra.Command{cronCmd, noticeCmd}},
 		{groupServer, []func(*app) *cobra.Command{serverCmd, coordinatedCmd, agentCmd, infoCmd, drainCmd, stopCmd, backupCmd, restoreCmd, benchCmd, versionCmd}},
 	} {
 		for _, make := range group.makes {
