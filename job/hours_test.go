@@ -74,7 +74,9 @@ func TestHours(t *testing.T) {
 // nextFlip is when all windows together open or close next.
 func nextFlip(h *Hours, at Time) Time {
 	was := h.Open(at)
-	for at = h.Change(at); at != 0 && h.Open(at) == was; at = h.Change(at) {
+	at = h.Change(at)
+	for at != 0 && h.Open(at) == was {
+		at = h.Change(at)
 	}
 	return at
 }

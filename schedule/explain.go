@@ -262,6 +262,17 @@ func (e Explanation) String() string {
 	return s
 }
 
+// sizeReason says what it needs more of than any agent has.
+func (e *Explanation) sizeReason() string {
+	r := e.Shortage.Resource
+	agents, most := "any of "+job.Plural(e.Agents, "agent")+" has", "at most "
+	if e.Agents == 1 {
+		agents, most = "the one agent for it has", ""
+	}
+	return fmt.Sprintf("it needs %s of %s, more than %s (%s%s)",
+		job.ShowAmount(r, e.Shortage.Need), r, agents, most, job.ShowAmount(r, e.Shortage.Largest))
+}
+
 func (e Explanation) reason() string {
 	switch e.Cause {
 	case CausePaused:
@@ -280,13 +291,7 @@ func (e Explanation) reason() string {
 		}
 		return fmt.Sprintf("no agent has the label %s", e.Label)
 	case CauseTooLarge:
-		r := e.Shortage.Resource
-		agents, most := "any of "+job.Plural(e.Agents, "agent")+" has", "at most "
-		if e.Agents == 1 {
-			agents, most = "the one agent for it has", ""
-		}
-		return fmt.Sprintf("it needs %s of %s, more than %s (%s%s)",
-			job.ShowAmount(r, e.Shortage.Need), r, agents, most, job.ShowAmount(r, e.Shortage.Largest))
+		return e.sizeReason()
 	case CauseTime:
 		return "the agents with room for it end before its time limit"
 	case CauseNoQuota:

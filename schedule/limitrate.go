@@ -3,7 +3,6 @@ package schedule
 import (
 	"container/heap"
 	"slices"
-	"time"
 
 	"github.com/muster-queue/muster/job"
 )
@@ -21,8 +20,8 @@ const (
 func (s *Scheduler) useRate(l *limit, units int64) {
 	s.comeBack(l)
 	at := s.now
-	if part := l.Period / fineRate; l.Max > fineRate {
-		at = job.Time((time.Duration(at) + part - 1) / part * part)
+	if part := job.Time(l.Period / fineRate); l.Max > fineRate {
+		at = (at + part - 1) / part * part
 	}
 	last := len(l.starts) - 1
 	if last >= 0 && l.starts[last].At >= at {

@@ -21,6 +21,7 @@ type naive struct {
 	serves   int
 	served   map[string]int
 	preempt  bool
+	limits   map[string]int64
 }
 
 type naiveAccount struct {
@@ -142,6 +143,25 @@ func (n *naive) atLimit(j *naiveJob, w job.WorkerID) bool {
 	return false
 }
 
+// full reports whether a limit of the job has no room; what is being stopped counts,
+// and so does what waits for that.
+func (n *naive) full(j *naiveJob) bool {
+	for _, u := range j.shape.Limits {
+		used := u.Units()
+		for _, r := range n.runs {
+			for _, o := range r.shape.Limits {
+				if o.Name == u.Name {
+					used += o.Units()
+				}
+			}
+		}
+		if most, set := n.limits[u.Name]; set && used > most {
+			return true
+		}
+	}
+	return false
+}
+
 func (n *naive) idle(w job.WorkerID) bool {
 	return !slices.ContainsFunc(n.runs, func(r *naiveRun) bool { return r.worker == w })
 }
@@ -181,7 +201,7 @@ func order(a *naiveJob, sweepA int, b *naiveJob, sweepB int) int {
 // those that may run at the level.
 func (n *naive) best(name string, level, at Level) (first *naiveJob, sweep int, worker job.WorkerID) {
 	for _, j := range n.ready {
-		if j.shape.Account != name || level < Free && n.throttled(j) || level == Free && at < Free && !n.throttled(j) {
+		if j.shape.Account != name || n.full(j) || level < Free && n.throttled(j) || level == Free && at < Free && !n.throttled(j) {
 			continue
 		}
 		for sw := 0; sw <= sweeps(j); sw++ {
@@ -311,7 +331,7 @@ func (n *naive) preemptAt(p Level, levels map[string]Level, out *naiveOutcome) {
 
 func (n *naive) preemptor(name string, v *naiveRun) (first *naiveJob) {
 	for _, j := range n.ready {
-		if j.shape.Account == name && !n.throttled(j) && !n.atLimit(j, v.worker) && j.shape.Labels.SubsetOf(n.workers[v.worker]) &&
+		if j.shape.Account == name && !n.full(j) && !n.throttled(j) && !n.atLimit(j, v.worker) && j.shape.Labels.SubsetOf(n.workers[v.worker]) &&
 			(first == nil || order(j, sweeps(j), first, sweeps(first)) < 0) {
 			first = j
 		}

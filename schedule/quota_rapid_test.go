@@ -37,7 +37,7 @@ func TestQuotaAgainstNaive(t *testing.T) {
 			s:      New(cfg), shapes: map[string]job.ShapeID{}, step: rapid.SampledFrom([]int{1, 3, math.MaxInt}).Draw(t, "step"),
 			n: &naive{
 				seed: cfg.Seed, preempt: !cfg.NoPreemption, accounts: map[string]*naiveAccount{},
-				workers: map[job.WorkerID]job.Labels{}, served: map[string]int{},
+				workers: map[job.WorkerID]job.Labels{}, served: map[string]int{}, limits: map[string]int64{},
 			},
 		}
 		w.s.tune = drawTuning(t)
@@ -46,6 +46,7 @@ func TestQuotaAgainstNaive(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"account":      w.setAccount,
 			"balance":      w.setBalance,
+			"limit":        w.setLimit,
 			"worker":       w.worker,
 			"worker again": w.worker,
 			"push":         w.push,
@@ -110,6 +111,22 @@ func (w *quotaTwin) worker(t *rapid.T) {
 	w.n.workers[id] = labels
 }
 
+func (w *quotaTwin) setLimit(t *rapid.T) {
+	l := job.Limit{Name: rapid.SampledFrom([]string{"l", "m"}).Draw(t, "name"), Max: rapid.Int64Range(0, 4).Draw(t, "max")}
+	w.s.SetLimit(&l)
+	w.n.limits[l.Name] = l.Max
+}
+
+// drawUses are limits that jobs carry, now and then.
+func drawUses(t *rapid.T) (uses []job.LimitUse) {
+	for _, name := range []string{"l", "m"} {
+		if rapid.IntRange(0, 4).Draw(t, "use "+name) == 0 {
+			uses = append(uses, job.LimitUse{Name: name, Weight: rapid.Int64Range(1, 2).Draw(t, "weight")})
+		}
+	}
+	return uses
+}
+
 func drawLabelsOf(t *rapid.T, from ...string) (list job.Labels) {
 	for _, l := range from {
 		if rapid.IntRange(0, 2).Draw(t, l) == 0 {
@@ -123,6 +140,7 @@ func (w *quotaTwin) push(t *rapid.T) {
 	sh := job.Shape{
 		Queue: 1, Command: true, Needs: oneSlot, Account: rapid.SampledFrom([]string{"a", "b", "c", ""}).Draw(t, "account"),
 		Labels: drawLabelsOf(t, "x", "os:a"), NotPreemptible: rapid.IntRange(0, 5).Draw(t, "fixed") == 0,
+		Limits: drawUses(t),
 	}
 	priorities := []float64{0}
 	if w.ranked {

@@ -214,10 +214,11 @@ func (s *Scheduler) untried() func(*offer) bool {
 	}
 }
 
-// walkLane is a walk over one lane of commands.
+// walkLane is a walk over one lane of commands. As every walk it begins before
+// everything: what it comes to tells whose turn it is.
 func (s *Scheduler) walkLane(l *lane) *walker {
-	w := &walker{wanted: s.untried(), bound: s.reachOfAll(l.party), at: rank{}.in(l)}
-	w.enter(l, w.at)
+	w := &walker{wanted: s.untried(), bound: s.reachOfAll(l.party)}
+	w.enter(l, rank{}.in(l))
 	return w
 }
 
