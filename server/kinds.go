@@ -67,7 +67,7 @@ func (s *kindsService) SetKind(ctx context.Context, m *v1.SetKindRequest) (*v1.K
 		*own, err = api.ToLearning(whole)
 		return err
 	}
-	return kindAnswer(ctx, ns, m.Kind, ns.SetKind(ctx, m.Kind, edit, once(ctx, m.RequestId)))
+	return kindAnswer(ctx, ns, m.Kind, ns.SetKind(audited(ctx), m.Kind, edit, once(ctx, m.RequestId)))
 }
 
 // ResetKind forgets what was learned of a kind.
@@ -77,7 +77,7 @@ func (s *kindsService) ResetKind(ctx context.Context, m *v1.ResetKindRequest) (*
 		return nil, err
 	}
 	name := m.Kind
-	if err := ns.ResetKind(ctx, name, once(ctx, m.RequestId)); err != nil {
+	if err := ns.ResetKind(audited(ctx), name, once(ctx, m.RequestId)); err != nil {
 		return nil, err
 	}
 	a, err := kindAnswer(ctx, ns, name, nil)
