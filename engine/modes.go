@@ -173,7 +173,7 @@ func (n *Namespace) DeleteQueue(ctx context.Context, name string, all bool, once
 		if err != nil {
 			return err
 		}
-		return c.deleteQueue(ctx, name, all, info.Counts.Total())
+		return n.tell(ctx, c.deleteQueue(ctx, name, all, info.Counts.Total()), JobID{})
 	})
 	if err != nil {
 		return 0, err

@@ -56,6 +56,8 @@ type queueRow struct {
 	counts job.Counts // of live jobs
 	dirty  bool
 	sweep  job.Seq // where DeleteQueue goes on
+	going  *Going  // those that DeleteQueue deletes
+	stayed error   // why it could not delete one of them in this round
 	idled  bool    // as of the last Arisen
 	keyed  *byKey  // nil unless it is ordered by key
 }

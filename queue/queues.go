@@ -91,6 +91,9 @@ func (s *State) DeleteQueue(name string, all bool, max int) (more bool, err erro
 		return false, job.Errorf(job.Conflict, "delete queue %s: it has %s, %d of them complete; delete them first, or force it", name, job.Plural(live+q.Done, "job"), q.Done)
 	case s.sweep(q, max):
 		return true, nil
+	case q.stayed != nil:
+		err, q.stayed = q.stayed, nil
+		return false, job.Wrap(err, "delete queue", name)
 	case q.Done > 0:
 		return false, ErrFinishedLeft
 	case s.haunted(q):
@@ -100,21 +103,33 @@ func (s *State) DeleteQueue(name string, all bool, max int) (more bool, err erro
 	return false, nil
 }
 
-// sweep deletes live jobs of the queue; more says that some may be left.
+// sweep deletes live jobs of the queue; more says that some may be left. Those that jobs
+// of other queues wait for stay: q.stayed says so at the end of a round.
 func (s *State) sweep(q *queueRow, max int) (more bool) {
 	q.sweep = orElse(q.sweep, s.meta.MinLive)
+	if q.going == nil {
+		q.going = &Going{Goes: func(seq job.Seq) bool {
+			_, r := s.find(seq)
+			return r != nil && s.shapes.rows[r.shape].queue == q
+		}}
+	}
 	for ; max > 0 && q.counts.Live() > 0; max-- {
 		slot, seq := s.bySeq.next(q.sweep, s.meta.NextSeq, 16)
 		q.sweep = seq
 		if slot == 0 {
 			if seq >= s.meta.NextSeq {
-				q.sweep = s.meta.MinLive // some were added behind it
+				if q.sweep = s.meta.MinLive; q.stayed != nil {
+					return false
+				}
+				// some were added behind it
 			}
 			continue
 		}
 		q.sweep++
 		if r := s.recs.at(slot); s.shapes.rows[r.shape].queue == q && !r.ghost() {
-			_ = s.Delete(r.seq, true) // it is there, and force is not refused
+			if err := s.DeleteWith(r.seq, DeleteOptions{Force: true, Going: q.going}); err != nil {
+				q.stayed = err
+			}
 		}
 	}
 	return q.counts.Live() > 0
