@@ -230,3 +230,48 @@ func crossed(shapes int) *Scheduler {
 	s.Hold(Held{Seq: 1 << 40, Shape: 1 << 30, Worker: 1, Since: benchStart})
 	return s
 }
+
+// BenchmarkLimited frees a unit of a limit that is used up, and places the next job, in
+// as many lanes as there are queues.
+func BenchmarkLimited(b *testing.B) {
+	for _, queues := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprint("queues=", queues), func(b *testing.B) {
+			s := New(Config{})
+			s.SetLimit(&job.Limit{Name: "l", Max: 100})
+			for w := range 1000 {
+				s.SetWorker(job.WorkerID(w+1), Worker{Agent: true, Capacity: job.Resources{job.CPU: 4000}})
+			}
+			for i := range 20_000 {
+				s.DefineShape(job.ShapeID(i+1), &job.Shape{
+					Queue: job.QueueID(i%queues + 1), Command: true, Needs: job.Resources{job.CPU: int64(i%4000 + 1)}, Limits: []job.LimitUse{{Name: "l"}},
+				})
+				for n := range 50 {
+					seq := job.Seq(n*20_000 + i + 1)
+					s.Push(job.ShapeID(i+1), Item{Seq: seq, Place: uint64(seq)})
+				}
+			}
+			var held []job.Seq
+			pass := func() {
+				for more := true; more; {
+					var placed []Placement
+					placed, more = s.Pass(job.Time(time.Second), 1000)
+					for _, p := range placed {
+						held = append(held, p.Seq)
+					}
+				}
+			}
+			pass()
+			if len(held) != 100 {
+				b.Fatal(len(held))
+			}
+			for b.Loop() {
+				s.Release(held[0])
+				held = held[1:]
+				pass()
+			}
+			if len(held) != 100 {
+				b.Fatalf("%d are held", len(held))
+			}
+		})
+	}
+}
