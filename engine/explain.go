@@ -152,6 +152,7 @@ func (w *writer) explain(e *explaining, l *job.Live) {
 	case job.Ready:
 		w.explainReady(e, l)
 	}
+	w.explainNeeds(e, l)
 }
 
 func (w *writer) on(l *job.Live) string {

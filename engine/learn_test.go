@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,6 +88,10 @@ func TestLearnedNeedsPackJobs(t *testing.T) {
 		st.wantRuns(3) // one still has the 450 it was given
 		st.done(150 * mb)
 		st.wantRuns(5)
+		x, err := b.ns.Explain(b.ctx, JobID{Seq: 40})
+		if err != nil || !strings.HasSuffix(x.Summary, ". It asks for mem 200M, learned from 6 runs; time 30m0s, learned from 6 runs.") {
+			t.Fatalf("%+v, %v", x, err)
+		}
 		i, err := b.ns.Kind(b.ctx, "k")
 		if err != nil || i.Runs != 6 || i.Figures[learn.Memory].Asked != 200*mb {
 			t.Fatalf("%+v, %v", i, err)

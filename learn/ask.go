@@ -70,7 +70,7 @@ func (a *Ask) Equal(b *Ask) bool {
 
 // Ask is what an attempt asks for.
 func (w *Wants) Ask() Ask {
-	a := Ask{Needs: w.Needs.Clone(), Limits: Nothing}
+	a, own := Ask{Needs: w.Needs, Limits: Nothing}, false
 	for i := range NumResources {
 		r := Resource(i)
 		n, source := w.amount(r)
@@ -81,7 +81,12 @@ func (w *Wants) Ask() Ask {
 			a.Time = time.Duration(n)
 			continue
 		}
-		a.Needs[r.String()] = n
+		if had, there := a.Needs[r.String()]; !there || had != n {
+			if !own {
+				a.Needs, own = a.Needs.Clone(), true // many shapes ask for just what was given
+			}
+			a.Needs[r.String()] = n
+		}
 	}
 	return a
 }
