@@ -47,7 +47,7 @@ var queueSettings = []queueSetting{
 	{"keep_finished_for", "keep complete jobs for `TIME`, e.g. 30d; 0 is for ever", setKeepFor, func(q *job.Queue) any { return unless(q.KeepFinishedFor, 0) }},
 	{"account", "the `ACCOUNT` that pays for its jobs that name none; none is no account of its own", setQueueAccount, func(q *job.Queue) any { return unless(q.Account, "") }},
 	{"then", "the `QUEUE` that the outputs of its complete jobs are added to", setThen, func(q *job.Queue) any { return unless(q.Then, "") }},
-	{"continuous", "`true`: a pulling worker gets a job made for it when there is none", setContinuous, func(q *job.Queue) any { return q.Continuous }},
+	{"continuous", "`true`: a pulling worker gets a job made for it when there is none (for commands: \"muster cron add NAME '@after 5m'\")", setContinuous, func(q *job.Queue) any { return q.Continuous }},
 	{"interval", "a continuous queue makes no job within `TIME` of the last", setInterval, func(q *job.Queue) any { return unless(q.Interval, 0) }},
 	{"min_memory", "pulling workers that say what memory they have need this `SIZE`, e.g. 2G", setMinMemory, func(q *job.Queue) any { return unless(output.Bytes(q.MinMemory), 0) }},
 	{"can_be_continuous", "", nil, func(q *job.Queue) any { return unless(q.CanBeContinuous, false) }},

@@ -26,7 +26,7 @@ type courier struct {
 	tally   Deliveries
 }
 
-// Deliveries counts what became of deliveries since the process began.
+// Deliveries counts what became of deliveries since the namespace was loaded.
 type Deliveries struct {
 	// Sent arrived; Failed are tries that failed; Dead were given up.
 	Sent, Failed, Dead int64

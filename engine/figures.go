@@ -35,6 +35,10 @@ type Figures struct {
 	// often the namespace had to be loaded again, since a commit or a turn failed.
 	Batches tally.Histogram
 	Failed  int64
+	// Deliveries are those of notices since the namespace was loaded, Schedules how many
+	// schedules there are.
+	Deliveries Deliveries
+	Schedules  int
 }
 
 // MaxFigures bounds the lists of Figures.
@@ -94,6 +98,7 @@ func (w *writer) readFigures() *Figures {
 	f := &Figures{
 		Counts: w.state.Counts(), Paused: m.Paused, Draining: m.Draining,
 		Decided: w.figures.Clone(), Batches: w.figures.batches.Clone(), Failed: w.figures.failed,
+		Deliveries: w.ns.courier.counts(), Schedules: len(w.cron.all),
 	}
 	for log := range job.EventLogs {
 		f.Logged[log] = int64(m.Events[log] - m.Trimmed[log])

@@ -23,7 +23,7 @@ type Namespace struct {
 	log atomic.Pointer[eventLog]
 	// loads counts how often the namespace was loaded.
 	loads   atomic.Uint64
-	depends atomic.Bool // jobs of it wait for others
+	depends atomic.Bool  // jobs of it wait for others
 	users   atomic.Int64 // callers, sessions and watchers at present
 	retired atomic.Bool
 	lastUse atomic.Int64 // monotonic nanoseconds of the engine's clock

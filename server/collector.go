@@ -96,6 +96,12 @@ func (c *collector) ofNamespace(ns string, f *engine.Figures) {
 	for _, m := range f.Moves {
 		c.put("muster_job_transitions_total", float64(m.N), ns, m.Cause, m.To.String())
 	}
+	c.put("muster_schedules", float64(f.Schedules), ns)
+	d := &f.Deliveries
+	c.put("muster_notice_pending", float64(d.Pending), ns)
+	c.put("muster_notice_deliveries_total", float64(d.Sent), ns, "sent")
+	c.put("muster_notice_deliveries_total", float64(d.Failed), ns, "failed")
+	c.put("muster_notice_deliveries_total", float64(d.Dead), ns, "dead")
 	total, upTo := f.Batches.Cumulative()
 	c.to <- prometheus.MustNewConstHistogram(c.descs["muster_batch_commands"], total, f.Batches.Sum, upTo, ns)
 	c.put("muster_reloads_total", float64(f.Failed), ns)

@@ -52,6 +52,9 @@ var metricFamilies = []metricFamily{
 	{"muster_namespace_paused", asGauge, "1 while the namespace gives out no jobs since it is paused or draining, else 0.", ofNamespace},
 	{"muster_log_entries", asGauge, "Entries kept in the logs: task or audit.", more(ofNamespace, "log")},
 	{"muster_job_transitions_total", asCounter, "Changes of the states of jobs, by cause and new state.", more(ofNamespace, "cause", "to")},
+	{"muster_schedules", asGauge, "Schedules of the namespace.", ofNamespace},
+	{"muster_notice_pending", asGauge, "Deliveries of notices that are to be made.", ofNamespace},
+	{"muster_notice_deliveries_total", asCounter, "What became of deliveries: sent, failed (a try), dead (given up).", more(ofNamespace, "outcome")},
 	{"muster_batch_commands", asHistogram, "Commands answered by one commit.", ofNamespace},
 	{"muster_reloads_total", asCounter, "Times the namespace was loaded again since a commit or a turn failed.", ofNamespace},
 
