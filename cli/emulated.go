@@ -121,6 +121,17 @@ func (e *emulation) submit(ctx context.Context, l *link, s *emulate.Submission) 
 	if err := e.waits(ctx, l, s); err != nil {
 		return 0, err
 	}
+	if s.Singleton {
+		name := limitName(job.SingletonLimit + j.Command.Batch.User + " " + j.Command.Batch.Name)
+		if err := e.limit(ctx, l, j, name, 1); err != nil {
+			return 0, err
+		}
+	}
+	if s.Array != nil && s.Array.AtOnce > 0 {
+		if err := e.limit(ctx, l, j, job.ArrayLimit+base, s.Array.AtOnce); err != nil {
+			return 0, err
+		}
+	}
 	if s.Array != nil {
 		return e.submitArray(ctx, l, s, base)
 	}
@@ -130,6 +141,20 @@ func (e *emulation) submit(ctx context.Context, l *link, s *emulate.Submission) 
 		return 0, err
 	}
 	return items[0].Seq, nil
+}
+
+// limit lets so many jobs like one run at once.
+func (e *emulation) limit(ctx context.Context, l *link, j *job.Job, name string, most int64) error {
+	if _, err := l.SetLimit(ctx, &job.Limit{Name: name, Max: most}); err != nil {
+		return job.Wrap(err, "limit how many run at once to", emulate.Digits(most))
+	}
+	j.Limits = append(j.Limits, job.LimitUse{Name: name})
+	return nil
+}
+
+// limitName is a name that a limit can have.
+func limitName(name string) string {
+	return strings.NewReplacer(":", ".", "*", ".", ",", ".", "/", ".").Replace(strings.TrimSpace(name))
 }
 
 // inherited is a variable that a job has from its own submission.

@@ -10,9 +10,9 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
-// find finds the jobs of a query, in order of their numbers, and which of the numbers
+// findJobs finds the jobs of a query, in order of their numbers, and which of the numbers
 // it names there are none of.
-func (e *emulation) find(ctx context.Context, l *link, q *emulate.Query) (found []*emulate.Shown, unknown []emulate.ID, err error) {
+func (e *emulation) findJobs(ctx context.Context, l *link, q *emulate.Query) (found []*emulate.Shown, unknown []emulate.ID, err error) {
 	if len(q.IDs) > 0 {
 		if found, unknown, err = e.byNumber(ctx, l, q.IDs); err != nil {
 			return nil, nil, err
@@ -166,7 +166,7 @@ func (e *emulation) waits(ctx context.Context, l *link, s *emulate.Submission) e
 func (e *emulation) waitForName(ctx context.Context, l *link, s *emulate.Submission, w *emulate.Wait) error {
 	q := &emulate.Query{Name: w.Name, States: []job.State{job.Blocked, job.Delayed, job.Ready, job.Reserved, job.Running, job.Lost, job.Buried, job.Complete}}
 	q.Keep = func(j *emulate.Shown) bool { return emulate.Matches(w.Name, j.Name()) }
-	found, _, err := e.find(ctx, l, q)
+	found, _, err := e.findJobs(ctx, l, q)
 	if err != nil {
 		return err
 	}

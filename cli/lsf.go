@@ -71,7 +71,7 @@ func bjobs(ctx context.Context, e *emulation, args []string) error {
 	if err != nil {
 		return err
 	}
-	jobs, unknown, err := e.find(ctx, l, &q.Query)
+	jobs, unknown, err := e.findJobs(ctx, l, &q.Query)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func bkill(ctx context.Context, e *emulation, args []string) error {
 	if err != nil {
 		return err
 	}
-	jobs, unknown, err := e.find(ctx, l, &call.Query)
+	jobs, unknown, err := e.findJobs(ctx, l, &call.Query)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,11 @@ var slurmCommands = []emulated{
 	{"squeue", "Slurm's squeue: show jobs that have not ended", squeue, slurm.Failure},
 	{"scancel", "Slurm's scancel: stop jobs", scancel, slurm.Failure},
 	{"sacct", "Slurm's sacct: show jobs, those that ended too", sacct, slurm.Failure},
+	{"scontrol", "Slurm's scontrol: show jobs and queues, hold and release jobs", scontrol, slurm.Failure},
+	{"sinfo", "Slurm's sinfo: show queues and machines", sinfo, slurm.Failure},
+	{"srun", "Slurm's srun, inside a job: run a step of it", srun, slurm.Failure},
+	{"sacctmgr", "Slurm's sacctmgr: list accounts", sacctmgr, slurm.Failure},
+	{"sshare", "Slurm's sshare: list accounts", sshare, slurm.Failure},
 }
 
 func sbatch(ctx context.Context, e *emulation, args []string) error {
@@ -107,7 +112,7 @@ func squeue(ctx context.Context, e *emulation, args []string) error {
 	if err != nil {
 		return err
 	}
-	jobs, unknown, err := e.find(ctx, l, &q.Query)
+	jobs, unknown, err := e.findJobs(ctx, l, &q.Query)
 	if err != nil {
 		return err
 	}
@@ -129,7 +134,7 @@ func sacct(ctx context.Context, e *emulation, args []string) error {
 	if err != nil {
 		return err
 	}
-	jobs, _, err := e.find(ctx, l, &q.Query)
+	jobs, _, err := e.findJobs(ctx, l, &q.Query)
 	if err != nil {
 		return err
 	}
@@ -148,7 +153,7 @@ func scancel(ctx context.Context, e *emulation, args []string) error {
 	if err != nil {
 		return err
 	}
-	jobs, unknown, err := e.find(ctx, l, &call.Query)
+	jobs, unknown, err := e.findJobs(ctx, l, &call.Query)
 	if err != nil {
 		return err
 	}

@@ -62,3 +62,15 @@ func (c *Command) checkEmulation() error {
 
 // maxBatchText is as long as a path can be.
 const maxBatchText = 4096
+
+// What the names of limits begin with that whoever adds jobs may set: those of an array,
+// and of jobs of which one at a time may run.
+const (
+	ArrayLimit     = "array "
+	SingletonLimit = "singleton "
+)
+
+// IsBatchLimit tells whether a limit is of an array or a singleton.
+func IsBatchLimit(name string) bool {
+	return strings.HasPrefix(name, ArrayLimit) || strings.HasPrefix(name, SingletonLimit)
+}

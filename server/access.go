@@ -77,7 +77,7 @@ var access = map[string][]token.Role{
 	v1.Kinds_GetKind_FullMethodName:   lookers,
 	v1.Kinds_ListKinds_FullMethodName: lookers,
 
-	v1.Limits_SetLimit_FullMethodName:    operators,
+	v1.Limits_SetLimit_FullMethodName:    adders,
 	v1.Limits_RemoveLimit_FullMethodName: operators,
 	v1.Limits_GetLimit_FullMethodName:    lookers,
 	v1.Limits_ListLimits_FullMethodName:  lookers,

@@ -9,6 +9,7 @@ import (
 	v1 "github.com/muster-queue/muster/api/muster/v1"
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/server/token"
 )
 
 // SetLimit makes a limit, or changes it: as a whole, or the fields named.
@@ -20,6 +21,9 @@ func (s *limitsService) SetLimit(ctx context.Context, m *v1.SetLimitRequest) (*v
 	given, err := api.ToLimit(m.Limit)
 	if err != nil {
 		return nil, err
+	}
+	if callerOf(ctx).Role == token.Submitter && !job.IsBatchLimit(given.Name) {
+		return nil, job.Errorf(job.Denied, "limit %s: a submitter's token sets no limits but those of arrays and singletons of emulated batch systems", given.Name)
 	}
 	edit := func(l *job.Limit) error {
 		*l = *given

@@ -86,17 +86,17 @@ func (r *Runner) linkDir(system string, who *identity) (string, error) {
 }
 
 // redirector puts files in place of the standard streams: $1 is the standard input, $2
-// the output, $3 the error output, $4 how to open them. An empty name leaves a stream
-// as it is, but that of errors goes where the output goes.
-const redirector = `in=$1 out=$2 err=$3 how=$4; shift 4
-[ -z "$in" ] || exec <"$in" || exit 1
-if [ "$how" = append ]; then
-  [ -z "$out" ] || exec >>"$out" || exit 1
-  if [ -n "$err" ]; then exec 2>>"$err" || exit 1; elif [ -n "$out" ]; then exec 2>&1; fi
-else
-  [ -z "$out" ] || exec >"$out" || exit 1
-  if [ -n "$err" ] && [ "$err" != "$out" ]; then exec 2>"$err" || exit 1; elif [ -n "$out" ]; then exec 2>&1; fi
-fi
+// the output, $3 the error output, $4 how to open them, $5 what follows when one cannot
+// be opened. An empty name leaves a stream as it is, but errors go where the output goes.
+// The names of its variables are none that a command has in its environment.
+const redirector = `_muster_in=$1 _muster_out=$2 _muster_err=$3 _muster_how=$4 _muster_failed=$5; shift 5
+to() { # FILE: opens it, as descriptor 4
+  if [ "$_muster_how" = append ]; then { exec 4>>"$1"; } else { exec 4>"$1"; } fi || { [ "$_muster_failed" = run ] || exit 1; return 1; }
+}
+[ -z "$_muster_in" ] || { exec <"$_muster_in"; } || exit 1
+if [ -n "$_muster_out" ]; then to "$_muster_out" && exec >&4; fi
+if [ -n "$_muster_err" ] && [ "$_muster_err" != "$_muster_out" ]; then to "$_muster_err" && exec 2>&4; elif [ -n "$_muster_out" ]; then exec 2>&1; fi
+exec 4>&-
 exec "$@"`
 
 // redirect wraps a program so that it reads and writes the files its batch system has
@@ -110,13 +110,16 @@ func (x *attempt) redirect(argv []string) []string {
 	if x.spec.Command.Emulate == job.Slurm {
 		name = slurm.File
 	}
-	r, how := x.batch(), "truncate"
+	r, how, failed := x.batch(), "truncate", "fail"
 	if b.Append {
 		how = "append"
+	}
+	if x.spec.Command.Emulate == job.LSF {
+		failed = "run" // a job of LSF runs nevertheless
 	}
 	words := []string{"bash", "-c", redirector, "muster"}
 	for _, pattern := range []string{b.Stdin, b.Stdout, b.Stderr} {
 		words = append(words, strings.TrimSpace(name(pattern, r)))
 	}
-	return append(append(words, how), argv...)
+	return append(append(words, how, failed), argv...)
 }

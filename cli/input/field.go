@@ -151,6 +151,10 @@ var Fields = []Field{
 		Example: `[{"run": "rm -f part.tmp"}]`, Flag: ListFlag, Arg: "WHAT", Path: "command.on_failure", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnFailure })},
 	{Name: "on_exit", Help: "what follows either, after the above",
 		Example: `[{"cleanup": true}]`, Flag: ListFlag, Arg: "WHAT", Path: "command.on_exit", set: behaviours(func(t *target) *[]job.Behaviour { return &t.command.OnExit })},
+	{Name: "emulate", Help: "the batch system whose commands it finds first in its PATH, which add, show and stop jobs here: lsf (bsub, ...) or slurm (sbatch, ...)",
+		Example: `"slurm"`, Flag: TextFlag, Arg: "SYSTEM", Path: "command.emulate", set: str(func(t *target) *string { return &t.command.Emulate })},
+	{Name: "bsub_mode", Help: "with any text, emulate lsf (wr's name)",
+		Example: `"production"`, Path: "command.emulate", set: setBsubMode},
 	{Name: "grace", Help: "time between the request to stop (SIGTERM) and SIGKILL",
 		Example: `"10s"`, Flag: TextFlag, Arg: "TIME", Path: "command.grace", set: span(func(t *target) *time.Duration { return &t.command.Grace })},
 	{Name: "keep", Help: "how much of the beginning and of the end of each output stream is kept; 4K when not given",
@@ -168,7 +172,6 @@ func init() {
 	for what, names := range map[string]string{
 		"monitoring of containers that a command starts itself": "monitor_docker",
 		"object store mounts": "mounts",
-		"bsub emulation":      "bsub_mode",
 		"cluster and cloud settings": "queues_avoid misc reserve_timeout cloud_os cloud_username cloud_ram " +
 			"cloud_script cloud_config_files cloud_flavor cloud_shared",
 	} {

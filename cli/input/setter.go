@@ -226,6 +226,15 @@ func setKeep(t *target, v any) error {
 	return err
 }
 
+// setBsubMode is wr's, in which any deployment's name turns the emulation on.
+func setBsubMode(t *target, v any) error {
+	name, err := text(v)
+	if err == nil && name != "" {
+		t.command.Emulate = job.LSF
+	}
+	return err
+}
+
 func setBackoff(t *target, v any) error {
 	if _, ok := v.(string); ok {
 		d, err := duration(v)

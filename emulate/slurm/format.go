@@ -26,6 +26,12 @@ const maxWidth = 4096
 
 // parseFormat reads the format of squeue -o: text with "%[[.]WIDTH]LETTER".
 func parseFormat(format string) ([]column, error) {
+	return parseLetters(format, func(letter string) *field {
+		return fieldWhere(func(f *field) bool { return f.letter == letter })
+	})
+}
+
+func parseLetters(format string, named func(letter string) *field) ([]column, error) {
 	var columns []column
 	for format != "" {
 		before, rest, found := strings.Cut(format, "%")
@@ -51,7 +57,7 @@ func parseFormat(format string) ([]column, error) {
 			columns, format = append(columns, column{literal: "%"}), rest[1:]
 			continue
 		}
-		if c.field = fieldWhere(func(f *field) bool { return f.letter == rest[:1] }); c.field == nil {
+		if c.field = named(rest[:1]); c.field == nil {
 			return nil, job.Errorf(job.Invalid, "Invalid job format specification: %%%c", rest[0])
 		}
 		columns = append(columns, c)

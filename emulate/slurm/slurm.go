@@ -18,7 +18,7 @@ import (
 const Version = "slurm 24.11.0"
 
 // Commands are those that are emulated.
-var Commands = []string{"sbatch", "squeue", "scancel", "sacct", "scontrol", "sinfo", "srun"}
+var Commands = []string{"sbatch", "squeue", "scancel", "sacct", "scontrol", "sinfo", "srun", "sacctmgr", "sshare"}
 
 // MinJobAge is how long squeue shows jobs that have ended, in seconds.
 const MinJobAge = 300

@@ -50,7 +50,7 @@ var squeueOptions = option.Set[Squeue]{
 		q.Help = true
 		return nil
 	}},
-	{Name: "jobs", Short: "j", Arg: option.Optional, Set: func(q *Squeue, v string) (err error) {
+	{Name: "jobs", Short: "j", Arg: option.Required, Set: func(q *Squeue, v string) (err error) {
 		q.IDs, err = parseIDs(v)
 		return err
 	}},
