@@ -16,7 +16,7 @@ func ToQueue(m *musterv1.Queue) (*job.Queue, error) {
 		MaxRunning: m.MaxRunning, MaxPerRequest: m.MaxPerRequest, MaxAttempts: m.MaxAttempts,
 		Continuous: m.Continuous, Then: m.Then, Account: m.Account,
 		Retries: toInt(m.Retries), Losses: toInt(m.Losses),
-		MinMemory: m.MinMemory, CanBeContinuous: m.CanBeContinuous, KeepFinished: m.KeepFinished,
+		MinMemory: m.MinMemory, CanBeContinuous: m.CanBeContinuous, KeepFinished: m.KeepFinished, KeepAttempts: m.KeepAttempts,
 		Labels: m.Labels, Prefer: m.Prefer,
 	}
 	var r reader
@@ -39,7 +39,7 @@ func FromQueue(q *job.Queue) *musterv1.Queue {
 		Continuous: q.Continuous, Then: valid(q.Then), Account: valid(q.Account),
 		Retries: fromInt(q.Retries), Losses: fromInt(q.Losses),
 		MinMemory: q.MinMemory, CanBeContinuous: q.CanBeContinuous,
-		KeepFinished: q.KeepFinished, KeepFinishedFor: FromDuration(q.KeepFinishedFor),
+		KeepFinished: q.KeepFinished, KeepFinishedFor: FromDuration(q.KeepFinishedFor), KeepAttempts: q.KeepAttempts,
 		Labels: new(writer).texts(q.Labels), Prefer: new(writer).texts(q.Prefer),
 		Interval: FromDuration(q.Interval), Lease: FromDuration(q.Lease), Backoff: fromBackoff(q.Backoff),
 		Order: orderWords.text(uint8(q.Order)), OnLost: onLostWords.text(uint8(q.OnLost)),

@@ -45,6 +45,7 @@ var queueSettings = []queueSetting{
 	{"prefer", "`KEY:VALUE` that workers should have for its jobs, from now on; may be repeated; '' is none", setLabels(func(q *job.Queue) *job.Labels { return &q.Prefer }), func(q *job.Queue) any { return labelList(q.Prefer) }},
 	{"keep_finished", "keep the newest `N` of its complete jobs; all is all of them", setKeep, getKeep},
 	{"keep_finished_for", "keep complete jobs for `TIME`, e.g. 30d; 0 is for ever", setKeepFor, func(q *job.Queue) any { return unless(q.KeepFinishedFor, 0) }},
+	{"keep_attempts", "keep the newest `N` attempts of a job; 0 is all of them", setKeepAttempts, func(q *job.Queue) any { return unless(q.KeepAttempts, 0) }},
 	{"account", "the `ACCOUNT` that pays for its jobs that name none; none is no account of its own", setQueueAccount, func(q *job.Queue) any { return unless(q.Account, "") }},
 	{"then", "the `QUEUE` that the outputs of its complete jobs are added to", setThen, func(q *job.Queue) any { return unless(q.Then, "") }},
 	{"continuous", "`true`: a pulling worker gets a job made for it when there is none (for commands: \"muster cron add NAME '@after 5m'\")", setContinuous, func(q *job.Queue) any { return q.Continuous }},
@@ -133,6 +134,11 @@ func setKeepFor(q *job.Queue, text string) (err error) {
 	if text != "0" {
 		q.KeepFinishedFor, err = input.ParseTime(text)
 	}
+	return err
+}
+
+func setKeepAttempts(q *job.Queue, text string) (err error) {
+	q.KeepAttempts, err = input.ParseWhole(text)
 	return err
 }
 

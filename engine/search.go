@@ -13,7 +13,7 @@ import (
 // effort bounds what a search looks at, so that a filter which nothing matches does not
 // keep a caller waiting; nil is without bound.
 type effort struct {
-	left  int
+	left int
 	// step is how many records are looked at between two counts; zero: pastWork.
 	step  int
 	spent bool

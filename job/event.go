@@ -304,6 +304,7 @@ func (q *Queue) Settings() map[string]string {
 	put("on_lost", "hold", q.OnLost != 0)
 	put("min_memory", q.MinMemory, q.MinMemory != 0)
 	put("keep_finished_for", q.KeepFinishedFor, q.KeepFinishedFor != 0)
+	put("keep_attempts", q.KeepAttempts, q.KeepAttempts != 0)
 	put("labels", strings.Join(q.Labels, " "), len(q.Labels) > 0)
 	put("prefer", strings.Join(q.Prefer, " "), len(q.Prefer) > 0)
 	if q.Retries != nil {

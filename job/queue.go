@@ -51,6 +51,9 @@ type Queue struct {
 	// of any age). The others are pruned; buried jobs never are.
 	KeepFinished    *int64        `cbor:"22,keyasint,omitempty"`
 	KeepFinishedFor time.Duration `cbor:"23,keyasint,omitempty"`
+	// KeepAttempts bounds the attempts that are kept of one job: the newest so many
+	// (zero: all). It counts from each job's next attempt on.
+	KeepAttempts int64 `cbor:"26,keyasint,omitempty"`
 
 	// Labels and Prefer are added to those of every job that is added to the queue
 	// or changed from then on.

@@ -352,8 +352,10 @@ type Changes struct {
 	Gone     []Seq
 	Finished []Finished
 	Attempts []AttemptRow
-	Requests []Request
-	Blobs    []Blob
+	// OldAttempts are attempts to delete, though their job stays.
+	OldAttempts []AttemptRef
+	Requests    []Request
+	Blobs       []Blob
 	// Amended are history records to write anew, of the same number, key and group.
 	Amended []Finished
 	// Forgotten are history records to delete with their index entries, but not
@@ -384,7 +386,7 @@ type Changes struct {
 // Empty reports whether nothing needs storing.
 func (c *Changes) Empty() bool {
 	return c.Meta == nil && len(c.Queues)+len(c.Groups)+len(c.Kinds)+len(c.Shapes)+len(c.Workers)+len(c.Locks)+
-		len(c.Payloads)+len(c.Live)+len(c.Gone)+len(c.Finished)+len(c.Attempts)+len(c.Requests)+
+		len(c.Payloads)+len(c.Live)+len(c.Gone)+len(c.Finished)+len(c.Attempts)+len(c.OldAttempts)+len(c.Requests)+
 		len(c.Blobs)+len(c.Keys)+len(c.Amended)+len(c.Forgotten)+len(c.Deleted)+
 		len(c.Accounts)+len(c.Charges)+len(c.Events)+len(c.Documents)+
 		len(c.DepGroups)+len(c.Depends)+len(c.Limits)+len(c.Learned) == 0 && c.EventsBefore == [EventLogs]uint64{}

@@ -212,8 +212,8 @@ func (q *Queue) Validate() error {
 	if q.Interval < 0 || q.Interval > MaxTime {
 		return Errorf(Invalid, "queue %s: interval %v; it must be positive and at most ten years", q.Name, q.Interval)
 	}
-	if q.KeepFinished != nil && *q.KeepFinished < 0 || q.KeepFinishedFor < 0 {
-		return Errorf(Invalid, "queue %s: keep_finished and keep_finished_for must not be negative", q.Name)
+	if q.KeepFinished != nil && *q.KeepFinished < 0 || q.KeepFinishedFor < 0 || q.KeepAttempts < 0 {
+		return Errorf(Invalid, "queue %s: keep_finished, keep_finished_for and keep_attempts must not be negative", q.Name)
 	}
 	if q.Continuous && q.Defined() && !q.CanBeContinuous {
 		return Errorf(Invalid, "queue %s: its definition does not let it be continuous", q.Name)

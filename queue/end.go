@@ -284,6 +284,9 @@ func (s *State) record(r *rec, t *try, e *End) *job.Attempt {
 		Granted: t.granted.Std(), Started: t.started.Std(), Ended: s.endedAt(e).Std(),
 		Outcome: t.outcome, Result: e.Result, Data: e.Data, Asked: asked.Needs, Time: asked.Time,
 	}})
+	if keep := s.shapes.rows[r.shape].queue.Def.KeepAttempts; keep > 0 && int64(t.number) > keep {
+		s.turn.oldAttempts = append(s.turn.oldAttempts, job.AttemptRef{Seq: r.seq, Number: t.number - uint32(keep)})
+	}
 	return &s.turn.attempts[len(s.turn.attempts)-1].Attempt
 }
 

@@ -84,10 +84,12 @@ type turn struct {
 	deleted   []job.Seq
 	payloads  []job.Payload
 	attempts  []job.AttemptRow
-	requests  []job.Request
-	keys      []job.KeyRow
-	depGroups []uint32  // slots of dirty ones
-	linked    []job.Seq // jobs whose dependencies or groups changed
+	// oldAttempts are those that a queue does not keep any more.
+	oldAttempts []job.AttemptRef
+	requests    []job.Request
+	keys        []job.KeyRow
+	depGroups   []uint32  // slots of dirty ones
+	linked      []job.Seq // jobs whose dependencies or groups changed
 
 	queues  []*queueRow
 	groups  []*groupRow
@@ -193,7 +195,7 @@ func (s *State) Take() *job.Changes {
 	s.outNext ^= 1
 	*c = job.Changes{
 		Live: c.Live[:0], Queues: t.goneQueues, Groups: t.goneGroups, Workers: t.goneWorkers,
-		Kinds: t.kinds, Shapes: t.shapes, Payloads: t.payloads, Attempts: t.attempts,
+		Kinds: t.kinds, Shapes: t.shapes, Payloads: t.payloads, Attempts: t.attempts, OldAttempts: t.oldAttempts,
 		Requests: t.requests, Keys: t.keys, Amended: t.amended, Gone: t.gone, Finished: t.finished,
 		Forgotten: t.forgotten, Deleted: t.deleted,
 	}
@@ -216,6 +218,7 @@ func (s *State) Take() *job.Changes {
 func (s *State) recycle() {
 	old, t := &s.out[s.outNext], &s.turn
 	t.gone, t.finished = old.Gone[:0], old.Finished[:0]
+	t.oldAttempts = nil
 	t.payloads, t.attempts, t.keys = reuse(old.Payloads), reuse(old.Attempts), reuse(old.Keys)
 	*old = job.Changes{Live: old.Live[:0]}
 }

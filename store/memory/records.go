@@ -141,6 +141,10 @@ func (r *records) applyJobs(c *job.Changes, rows *encoded) {
 		u := r.under(c.Attempts[i].Seq)
 		u.attempts = put(u.attempts, c.Attempts[i].Number, rows.attempts[i])
 	}
+	for _, old := range c.OldAttempts {
+		u := r.under(old.Seq)
+		u.attempts = slices.DeleteFunc(u.attempts, func(a numbered) bool { return a.n == old.Number })
+	}
 	for _, l := range c.Live {
 		r.live[l.Seq] = l
 	}

@@ -363,6 +363,10 @@ func (w *writer) history(c *job.Changes) {
 		w.key = w.id.seqKey(w.key[:0], kindAttempt, a.Seq, a.Number)
 		w.row(false, &a.Attempt)
 	}
+	for _, old := range c.OldAttempts {
+		w.key = w.id.seqKey(w.key[:0], kindAttempt, old.Seq, old.Number)
+		w.del()
+	}
 	for i := range c.Finished {
 		f := &c.Finished[i]
 		w.key = w.id.key64(w.key[:0], kindHistory, f.End)

@@ -184,6 +184,13 @@ func testAttempts(t *testing.T, f Factory) {
 	got, err = ns.Attempts(6)
 	ok(t, err)
 	same(t, "attempts of a job without", len(got), 0)
+	commit(t, ns, &job.Changes{OldAttempts: []job.AttemptRef{{Seq: 7, Number: 1}, {Seq: 7, Number: 101}, {Seq: 7, Number: 2}, {Seq: 9, Number: 1}}})
+	got, err = ns.Attempts(7)
+	ok(t, err)
+	same(t, "attempts that are left", got, append(rows[1:2:2], rows[3:]...))
+	got, err = ns.AttemptRows([]job.AttemptRef{{Seq: 7, Number: 1}, {Seq: 7, Number: 51}})
+	ok(t, err)
+	same(t, "attempts by number", []uint32{got[0].Number, got[1].Number}, []uint32{0, 51})
 }
 
 func testRequests(t *testing.T, f Factory) {

@@ -67,8 +67,10 @@ type Queue struct {
 	KeepFinishedFor *durationpb.Duration `protobuf:"bytes,23,opt,name=keep_finished_for,json=keepFinishedFor,proto3" json:"keep_finished_for,omitempty"`
 	// Labels "key:value" that are added to those of its jobs, from when they are
 	// added or changed on: a worker must have, or should have them.
-	Labels        []string `protobuf:"bytes,24,rep,name=labels,proto3" json:"labels,omitempty"`
-	Prefer        []string `protobuf:"bytes,25,rep,name=prefer,proto3" json:"prefer,omitempty"`
+	Labels []string `protobuf:"bytes,24,rep,name=labels,proto3" json:"labels,omitempty"`
+	Prefer []string `protobuf:"bytes,25,rep,name=prefer,proto3" json:"prefer,omitempty"`
+	// Attempts kept of one job: the newest so many; 0: all.
+	KeepAttempts  int64 `protobuf:"varint,26,opt,name=keep_attempts,json=keepAttempts,proto3" json:"keep_attempts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -276,6 +278,13 @@ func (x *Queue) GetPrefer() []string {
 		return x.Prefer
 	}
 	return nil
+}
+
+func (x *Queue) GetKeepAttempts() int64 {
+	if x != nil {
+		return x.KeepAttempts
+	}
+	return 0
 }
 
 // QueueInfo is a queue with the counts of its jobs.
@@ -742,7 +751,7 @@ var File_muster_v1_queue_proto protoreflect.FileDescriptor
 
 const file_muster_v1_queue_proto_rawDesc = "" +
 	"\n" +
-	"\x15muster/v1/queue.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13muster/v1/job.proto\"\xf1\x06\n" +
+	"\x15muster/v1/queue.proto\x12\tmuster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13muster/v1/job.proto\"\x96\a\n" +
 	"\x05Queue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
 	"\n" +
@@ -775,7 +784,8 @@ const file_muster_v1_queue_proto_rawDesc = "" +
 	"\rkeep_finished\x18\x16 \x01(\x03H\x02R\fkeepFinished\x88\x01\x01\x12E\n" +
 	"\x11keep_finished_for\x18\x17 \x01(\v2\x19.google.protobuf.DurationR\x0fkeepFinishedFor\x12\x16\n" +
 	"\x06labels\x18\x18 \x03(\tR\x06labels\x12\x16\n" +
-	"\x06prefer\x18\x19 \x03(\tR\x06preferB\n" +
+	"\x06prefer\x18\x19 \x03(\tR\x06prefer\x12#\n" +
+	"\rkeep_attempts\x18\x1a \x01(\x03R\fkeepAttemptsB\n" +
 	"\n" +
 	"\b_retriesB\t\n" +
 	"\a_lossesB\x10\n" +
