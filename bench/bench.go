@@ -75,6 +75,7 @@ var families = []family{
 	{rows: []string{"cancel/latency"}, run: cancelLatency},
 	{rows: []string{"memory/million", "status/counts", "idle/cpu", "restart/million"}, run: million},
 	{rows: []string{"modify/100k"}, run: modify},
+	{rows: []string{"summary/million"}, run: summarise},
 	{rows: []string{"add/dependencies", "resolve/fan", "add/chain"}, run: depend},
 	{rows: []string{"pass/full"}, run: pinned(passFull)},
 	{rows: []string{"pass/full-200k"}, extra: true, run: pinned(passFull200k)},
