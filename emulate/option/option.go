@@ -178,7 +178,7 @@ func (s Set[R]) letter(letter string) *Option[R] {
 }
 
 // LSF reads arguments as LSF does: names of any length after one dash, each value an
-// argument of its own, or attached to a name of one letter.
+// argument of its own, or a number attached to a name of one letter.
 func (s Set[R]) LSF(args []string, permute bool) (given []Given[R], operands []string, err error) {
 	for len(args) > 0 {
 		arg := args[0]
@@ -210,8 +210,8 @@ func (s Set[R]) lsf(word string) (g Given[R], attached bool) {
 			return Given[R]{Option: &s[i], As: "-" + word}, false
 		}
 	}
-	for i := range s {
-		if o := &s[i]; len(o.Name) == 1 && o.Name == word[:1] && o.Arg != None {
+	for i := 0; len(word) > 1 && i < len(s); i++ {
+		if o := &s[i]; len(o.Name) == 1 && o.Name == word[:1] && o.Arg != None && word[1] >= '0' && word[1] <= '9' {
 			return Given[R]{Option: o, As: "-" + o.Name, Value: word[1:]}, true
 		}
 	}
