@@ -151,6 +151,11 @@ func (n *Namespace) cutOf(ctx context.Context, s *summaries, r *SummariesRequest
 			s.giveBack(cut.items)
 			return cut, false, err
 		}
+		n.background.Go(func() { // what took long need not be done again after a restart
+			s.work <- struct{}{}
+			defer func() { <-s.work }()
+			n.foldAndStore(s)
+		})
 	}
 	s.apply(cut.items)
 	whole, err := s.mend(ctx, n, &cut)
@@ -177,6 +182,9 @@ func (w *writer) cutSums(s *summaries, r *SummariesRequest) (cut sumsCut) {
 	if !w.summing.on {
 		w.summing.on, s.since = true, cut.end
 	}
+	s.in.Lock()
+	s.next = cut.end
+	s.in.Unlock()
 	cut.items, _ = s.take()
 	cut.groups, cut.next = w.groupsMatching(&r.Groups, r.After, r.Limit)
 	counts := w.state.Counts()

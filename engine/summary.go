@@ -153,20 +153,24 @@ func (w *writer) foldSome(waiting, fresh int) {
 		select {
 		case s.work <- struct{}{}:
 			defer func() { <-s.work }()
-		default:
-			return // who works on them goes on
-		}
-		if !s.loaded {
-			return
-		}
-		next := s.fold()
-		if s.folded < max(checkpointItems, 4*len(s.changed)) {
-			return
-		}
-		if err := n.checkpoint(s, next); err != nil && !errors.Is(err, job.ErrClosed) {
-			n.engine.log.Warn("the groups' summaries could not be stored; tried again later", "namespace", n.name, "err", err)
+			n.foldAndStore(s)
+		default: // who works on them goes on
 		}
 	})
+}
+
+// foldAndStore adds up what was noted, and makes a checkpoint where that was much.
+func (n *Namespace) foldAndStore(s *summaries) {
+	if !s.loaded {
+		return
+	}
+	next := s.fold()
+	if s.folded < max(checkpointItems, 4*len(s.changed)) {
+		return
+	}
+	if err := n.checkpoint(s, next); err != nil && !errors.Is(err, job.ErrClosed) {
+		n.engine.log.Warn("the groups' summaries could not be stored; tried again later", "namespace", n.name, "err", err)
+	}
 }
 
 // take is what the writer noted so far, and the end number after it.

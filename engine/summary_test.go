@@ -194,3 +194,35 @@ func TestSummariesOfSomeGroups(t *testing.T) {
 		}
 	})
 }
+
+// What was summed up once is stored, and a restart begins from there.
+func TestSummariesAreStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, Config{})
+		for i := range 20 {
+			j := data(fmt.Sprint(i))
+			j.Group = fmt.Sprint("g", i%2)
+			b.add(t, j)
+		}
+		for _, g := range b.reserve(t, ReserveRequest{N: 20}) {
+			b.report(t, Report{Ref: refTo(g), Kind: ReportComplete, Result: job.Result{PeakMemory: 1 << 20}})
+		}
+		b.Stop(0)
+		b.start(t, Config{})
+		b.checkpointSums(t)
+		want, err := call(b.ctx, b.ns, normal, func(w *writer) (uint64, error) { return w.state.Meta().NextEnd, nil })
+		try(t, err)
+		if reach := b.ns.summedUpTo(); reach != want {
+			t.Fatalf("stored up to %d; want %d", reach, want)
+		}
+		b.Stop(0)
+		b.start(t, Config{})
+		s, err := call(b.ctx, b.ns, normal, func(w *writer) (*summaries, error) { return w.summing.summaries, nil })
+		try(t, err)
+		s.since = want
+		try(t, s.load(b.ctx, b.ns))
+		if len(s.groups) != 2 || s.folded != 0 {
+			t.Fatalf("%d groups are loaded, and %d jobs were read", len(s.groups), s.folded)
+		}
+	})
+}
