@@ -205,14 +205,6 @@ func (s *State) addNew(p *Prepared) Added {
 	return s.begin(slot, r, p, q, CauseAdd, Added{Status: AddedNew, Seq: seq})
 }
 
-// unlinkable is what became of a job whose dependencies cannot be honoured, as it is.
-func unlinkable(err error) Added {
-	if err == ErrStale {
-		return Added{Status: AddStale}
-	}
-	return Added{Err: err}
-}
-
 // readd makes a finished job live again, under its old number.
 func (s *State) readd(p *Prepared, c Cause) Added {
 	if err := s.admit(p); err != nil {
@@ -332,20 +324,6 @@ func (s *State) replace(slot uint32, r *rec, p *Prepared) {
 	}
 	s.resetBudgets(r)
 	s.requeue(slot, r, job.TimeOf(p.Job.NotBefore), CauseReplace)
-}
-
-// requeue moves a job that nobody holds to where it is to wait, if that is elsewhere.
-func (s *State) requeue(slot uint32, r *rec, due job.Time, c Cause) (moved bool) {
-	s.undelay(r)
-	to := s.line(slot, r, due)
-	if to == job.Blocked && due <= s.now && r.try != 0 {
-		s.tries.at(r.try).due = 0
-	}
-	if to == r.state {
-		return false
-	}
-	s.move(slot, r, to, c)
-	return true
 }
 
 func (s *State) undelay(r *rec) {

@@ -18,6 +18,8 @@ type depends struct {
 
 	// pending are groups whose phase changed and whose waiters were not all told.
 	pending []uint32
+	// looked is how many ties were looked at to tell those who wait, and to find cycles.
+	looked uint64
 	// stamp tells marks of one search from those of earlier ones.
 	stamp uint32
 	// in and on are buffers, see plan.

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -57,6 +58,14 @@ func (s *State) linkable(slot uint32, p *Prepared) error {
 		return job.Errorf(job.Conflict, "the job would wait for itself: %w; take one of these dependencies away", c)
 	}
 	return nil
+}
+
+// unlinkable is what became of a job whose dependencies cannot be honoured, as it is.
+func unlinkable(err error) Added {
+	if errors.Is(err, ErrStale) {
+		return Added{Status: AddStale}
+	}
+	return Added{Err: err}
 }
 
 // Cycle is a way from a job back to it, by what waits for what.
@@ -156,12 +165,13 @@ func (s *State) raise(slot uint32, low, high int64) *Cycle {
 		g := d.groups.at(way[at].group)
 		for w := g.waiters; w != 0; w = d.ties.at(w).after {
 			of := d.ties.at(w).job
+			d.looked++
 			if of == slot {
 				continue // its ties are about to change
 			}
 			for i := d.link(of).first; i != 0; {
 				t := d.ties.at(i)
-				if !t.member {
+				if d.looked++; !t.member {
 					break
 				}
 				i = t.next

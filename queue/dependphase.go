@@ -100,6 +100,7 @@ func (s *State) Resolve(max int) (more bool) {
 		}
 		t := d.ties.at(g.next)
 		g.next = t.after
+		d.looked++
 		s.reconsider(t, g)
 		s.reline(t.job)
 	}
@@ -136,7 +137,7 @@ func (s *State) blocked(slot uint32, r *rec) bool {
 	if len(s.dep.pending) > 0 && l.waits > 0 {
 		for i := l.first; i != 0; {
 			t := s.dep.ties.at(i)
-			if !t.member {
+			if s.dep.looked++; !t.member {
 				s.reconsider(t, s.dep.groups.at(t.group))
 			}
 			i = t.next
@@ -185,6 +186,20 @@ func (s *State) line(slot uint32, r *rec, due job.Time) job.State {
 		return job.Blocked
 	}
 	return s.dueState(slot, r, due)
+}
+
+// requeue moves a job that nobody holds to where it is to wait, if that is elsewhere.
+func (s *State) requeue(slot uint32, r *rec, due job.Time, c Cause) (moved bool) {
+	s.undelay(r)
+	to := s.line(slot, r, due)
+	if to == job.Blocked && due <= s.now && r.try != 0 {
+		s.tries.at(r.try).due = 0
+	}
+	if to == r.state {
+		return false
+	}
+	s.move(slot, r, to, c)
+	return true
 }
 
 // dueState is the state of a job that waits for no other: delayed until it is due.

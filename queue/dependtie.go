@@ -18,7 +18,7 @@ func (s *State) relink(slot uint32, r *rec, p *Prepared) {
 	}
 	s.plan(p)
 	in, on := s.dep.in, s.dep.on
-	if r.linked && s.sameTies(slot, r, in, on, j.Dependencies) {
+	if r.linked && s.sameTies(slot, in, on, j.Dependencies) {
 		return
 	}
 	latched := s.latches(slot, r)
@@ -65,7 +65,7 @@ func (s *State) plan(p *Prepared) {
 }
 
 // sameTies reports whether a job's ties are as planned.
-func (s *State) sameTies(slot uint32, r *rec, in, on []uint32, of []job.Dependency) bool {
+func (s *State) sameTies(slot uint32, in, on []uint32, of []job.Dependency) bool {
 	n, m := 0, 0
 	for i := s.dep.link(slot).first; i != 0; {
 		t := s.dep.ties.at(i)
