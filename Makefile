@@ -15,7 +15,7 @@ FUZZTIME ?= 20s
 SOAK ?= 20m
 SOAKJOBS ?= 50000
 
-.PHONY: help build demo test lint format vet generate generated unit e2e test-coordinate soak fuzz bench cover clean
+.PHONY: help build demo test lint format vet generate generated unit e2e test-coordinate test-workflows soak fuzz bench cover clean
 
 help: ## This list.
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -27,9 +27,9 @@ build: ## The binary, bin/muster.
 demo: build ## Builds muster and runs a batch of real commands with it.
 	@scripts/demo
 
-test: ## Everything: lint, generated code, unit tests with the race detector, end to end, Coordinate's client.
+test: ## Everything: lint, generated code, unit tests with the race detector, end to end, Coordinate's client, Snakemake.
 	@scripts/need go git cc curl
-	@scripts/steps lint generated unit e2e test-coordinate
+	@scripts/steps lint generated unit e2e test-coordinate test-workflows
 
 lint: ## gofmt, go vet and golangci-lint (built once, from tools/go.mod).
 	@scripts/need go
@@ -57,6 +57,9 @@ e2e: ## The real binary, its processes killed in the middle of their work.
 test-coordinate: build ## The original Python client of Coordinate: its own tests, command line and workers.
 	@scripts/need cc
 	@scripts/coordinate-client
+
+test-workflows: build ## A pipeline of Snakemake, set to Slurm and to bsub, on muster.
+	@scripts/workflow-engines
 
 soak: ## The end-to-end chaos for as long as SOAK says (20m).
 	CGO_ENABLED=0 go test -count=1 -timeout 0 -v -run Chaos $(E2E) -args -chaos=$(SOAK) -jobs=$(SOAKJOBS)
