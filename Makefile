@@ -28,7 +28,7 @@ demo: build ## Builds muster and runs a batch of real commands with it.
 	@scripts/demo
 
 test: ## Everything: lint, generated code, unit tests with the race detector, end to end, Coordinate's client, Snakemake.
-	@scripts/need go git cc curl
+	@scripts/need go git cc curl podman
 	@scripts/steps lint generated unit e2e test-coordinate test-workflows
 
 lint: ## gofmt, go vet and golangci-lint (built once, from tools/go.mod).
@@ -47,8 +47,8 @@ generated: ## Fails when the generated code is not what make generate writes.
 	@scripts/generated
 
 unit: ## The tests of all packages, with the race detector.
-	@scripts/need go cc curl
-	CGO_ENABLED=1 go test -race -timeout 25m $$(go list ./... | grep -v /internal/e2e)
+	@scripts/need go cc curl podman
+	MUSTER_TESTS_NEED=podman CGO_ENABLED=1 go test -race -timeout 25m $$(go list ./... | grep -v /internal/e2e)
 
 e2e: ## The real binary, its processes killed in the middle of their work.
 	@scripts/need go

@@ -126,6 +126,7 @@ func (c *companion) signal(s home.Slot, sig unix.Signal) {
 		group := cgroup.LeafPath(c.tree, s.Index)
 		if sig == unix.SIGKILL {
 			_ = cgroup.Kill(group)
+			c.signalMarked(s, sig) // a container may run elsewhere
 			return
 		}
 		for _, pid := range cgroup.Pids(group) {
@@ -134,6 +135,11 @@ func (c *companion) signal(s home.Slot, sig unix.Signal) {
 		}
 		return
 	}
+	c.signalMarked(s, sig)
+}
+
+// signalMarked signals every process with the mark of a run.
+func (c *companion) signalMarked(s home.Slot, sig unix.Signal) {
 	scope := c.scope
 	scope.Run = s.Run
 	_, _ = scope.SignalAll(sig)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +25,7 @@ type Process struct {
 	// State is the letter ps shows; 'Z' is a zombie.
 	State byte
 
+	ticks  uint64 // of processor time, its own and of children it waited for
 	flags  uint64
 	envEnd uint64 // where its environment ends in its memory; zero: not set up
 }
@@ -46,6 +48,12 @@ func (p Process) Exiting() bool { return p.Dead() || p.flags&flagExiting != 0 }
 
 // Dead reports whether the process has ended and only waits to be reaped.
 func (p Process) Dead() bool { return p.State == 'Z' || p.State == 'X' }
+
+// CPU is the processor time that the process and those it waited for have used.
+func (p Process) CPU() time.Duration { return time.Duration(p.ticks) * time.Second / userHZ }
+
+// userHZ is how many ticks of /proc make a second, on every Linux that Go runs on.
+const userHZ = 100
 
 // Read returns one process; the error is os.ErrNotExist when there is none.
 func Read(pid int) (Process, error) {
@@ -71,7 +79,7 @@ func parseStat(pid int, b []byte) (Process, error) {
 	num := func(i int) uint64 { n, _ := strconv.ParseUint(string(fields[i]), 10, 64); return n }
 	return Process{
 		Pid: pid, State: fields[0][0], Parent: int(num(1)), Group: int(num(2)), Session: int(num(3)),
-		Start: num(19), flags: num(6), envEnd: num(48),
+		Start: num(19), ticks: num(11) + num(12) + num(13) + num(14), flags: num(6), envEnd: num(48),
 	}, nil
 }
 

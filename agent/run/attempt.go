@@ -25,6 +25,8 @@ type attempt struct {
 	dir   *workdir
 	env   []string
 	prog  program
+	// monitor looks for a container that the command itself starts; nil: none.
+	monitor *monitor
 
 	// main is the command's process; set under Runner.mu before others may see it.
 	main     *child
@@ -83,6 +85,9 @@ func (x *attempt) prepare() (err error) {
 		return err
 	}
 	if x.prog, err = x.program(); err != nil {
+		return err
+	}
+	if err := x.makeMonitor(); err != nil {
 		return err
 	}
 	return x.makeOutputs()
@@ -154,6 +159,7 @@ func (x *attempt) start() error {
 	x.r.mu.Unlock()
 	x.result.Pid = main.pid
 	x.r.cfg.Home.Table.SetProcess(x.slot.Index, main.pid, 0)
+	x.watchContainer()
 	if x.spec.Started != nil {
 		x.spec.Started(main.pid)
 	}
@@ -178,6 +184,7 @@ func (x *attempt) launch(p program, attr *syscall.ProcAttr) (*child, error) {
 
 // finish does everything that follows the end of the command's process.
 func (x *attempt) finish() {
+	x.endMonitor()
 	x.endContainer()
 	x.endRest(x.main)
 	x.main.reap(x.r)
@@ -193,6 +200,9 @@ func (x *attempt) finish() {
 
 // leaveUnused gives the directory of a command that did not start back.
 func (x *attempt) leaveUnused() {
+	if k := x.prog.container; k != nil {
+		x.r.forgetContainer(k)
+	}
 	if x.dir != nil {
 		x.dir.used()
 	}

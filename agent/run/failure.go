@@ -90,6 +90,8 @@ func (x *attempt) verdict() (job.Reason, string) {
 		return job.ReasonContainer, "the container runtime reports a failure of its own (exit code 125); see standard error"
 	case code == 126:
 		return job.ReasonPermission, "exit code 126: found, but it could not be executed"
+	case code == 127 && x.prog.container != nil:
+		return job.ReasonNotFound, "exit code 127: no such command in the image (a line needs bash there, unless the job names another shell)"
 	case code == 127:
 		return job.ReasonNotFound, "exit code 127: no such command in PATH"
 	case code == 128:

@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,13 +21,13 @@ func (x *attempt) memoryByKernel() bool {
 // that is more than it needs said. Looks become rarer as the command ages and
 // the dearer they are.
 func (x *attempt) lookAtMemory(now time.Time) {
-	if x.memoryByKernel() {
+	if x.memoryByKernel() && !x.elsewhere() {
 		x.looks.next = now.Add(time.Hour)
 		return
 	}
 	before := threadCPU()
 	var sum int64
-	for _, pid := range x.members(x.main, x.lookTable()) {
+	for _, pid := range x.measured() {
 		if n, err := proc.Memory(pid); err == nil {
 			sum += n
 		}
@@ -40,9 +41,23 @@ func (x *attempt) lookAtMemory(now time.Time) {
 	x.looks.next = now.Add(max(x.looks.every, min(lookShare*cost, lookMost)))
 }
 
-// lookTable is the process table, needed only where there is no control group.
+// measured are the processes whose use is the attempt's.
+func (x *attempt) measured() []int {
+	table := x.lookTable()
+	if !x.elsewhere() {
+		return x.members(x.main, table)
+	}
+	pids := x.outside(table)
+	if !x.prog.container.daemon() { // its client is not the command
+		pids = append(pids, x.members(x.main, table)...)
+		slices.Sort(pids)
+	}
+	return slices.Compact(pids)
+}
+
+// lookTable is the process table, needed only where a control group does not tell.
 func (x *attempt) lookTable() proc.Table {
-	if x.leaf != nil {
+	if x.leaf != nil && !x.elsewhere() {
 		return nil
 	}
 	return x.r.scan.recent()
@@ -82,6 +97,7 @@ func (x *attempt) measure() {
 		res.PeakMemory = max(res.PeakMemory, used.Peak)
 		res.OOMKills = used.OOMKills
 	}
+	res.CPUTime += x.looks.outside
 	if !x.memoryByKernel() {
 		res.PeakMemory = max(res.PeakMemory, x.main.peak())
 	}

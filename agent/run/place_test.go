@@ -349,3 +349,75 @@ func TestModules(t *testing.T) {
 		t.Errorf("the command ran: %q", stdout(r))
 	}
 }
+
+// Root may run a command as another user and group; nobody else may.
+func TestAsAnotherUser(t *testing.T) {
+	a := newAgent(t, true, run.Config{})
+	if os.Geteuid() != 0 {
+		r := a.command(t, job.Command{Line: "id -u", User: "nobody"})
+		want(t, r, job.ReasonPermission)
+		if !strings.Contains(r.Message, "may not become another; start the agent as root") {
+			t.Errorf("message %q", r.Message)
+		}
+		return
+	}
+	base := t.TempDir()
+	for dir := base; dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := job.Command{
+		Line: "id -un; id -gn; echo $USER $HOME; touch made; stat -c %U made . $TMPDIR", User: "nobody", UnixGroup: "daemon",
+		Dir: base, Env: []string{"PATH=" + os.Getenv("PATH")}, OnExit: []job.Behaviour{{Run: "id -un"}},
+	}
+	r := a.command(t, c)
+	want(t, r, job.ReasonNone)
+	if got, want := stdout(r), "nobody\ndaemon\nnobody /nonexistent\nnobody\nnobody\nnobody\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+	if want := []string{"on exit: id -un: exit code 0: nobody"}; !slices.Equal(r.Log, want) {
+		t.Errorf("log %q, want %q", r.Log, want)
+	}
+	want(t, a.command(t, job.Command{Line: "true", User: "no-such-user"}), job.ReasonPermission)
+	want(t, a.command(t, job.Command{Line: "true", UnixGroup: "no-such-group"}), job.ReasonPermission)
+}
+
+// A secret wins over what the job sets, and what is unset is not there.
+func TestSecretsAndWhatIsUnset(t *testing.T) {
+	a := newAgent(t, true, run.Config{})
+	env := environment(t, a, run.Spec{
+		Env: []string{"A=captured", "B=captured", "C=captured", "D=captured"}, Secrets: []string{"D=hunter2=\n\"x\"", "E="},
+		Command: &job.Command{EnvUnset: []string{"A", "B", "NEVER"}, Env: []string{"B=set"}},
+	})
+	if _, ok := env["A"]; ok || env["B"] != "set" || env["C"] != "captured" || env["D"] != "hunter2=\n\"x\"" {
+		t.Errorf("environment %q", env)
+	}
+	if v, ok := env["E"]; !ok || v != "" {
+		t.Errorf("an empty secret is %q, %v", v, ok)
+	}
+	r := a.spec(t.Context(), run.Spec{Secrets: []string{"A=hunter2\x00"}, Command: &job.Command{Line: "true"}})
+	want(t, r, job.ReasonEnv)
+	if strings.Contains(r.Message, "hunter2") {
+		t.Errorf("the message %q tells the secret", r.Message)
+	}
+}
+
+func TestNoContainerRuntime(t *testing.T) {
+	a := newAgent(t, true, run.Config{})
+	for runtime, want := range map[string]string{
+		"":       "none of docker, podman, apptainer, singularity is in PATH; install a container runtime on this machine",
+		"podman": "the container runtime podman is not in PATH; install it",
+		"rkt":    `container runtime "rkt" is not known; known are docker`,
+	} {
+		r := a.command(t, job.Command{Line: "true", Image: "img", Runtime: runtime, Env: []string{"PATH=/nonexistent"}})
+		if r.Reason != job.ReasonContainer || !strings.Contains(r.Message, want) {
+			t.Errorf("runtime %q: %v, %q", runtime, r.Reason, r.Message)
+		}
+	}
+	path := stub(t, "docker", "exit 1") // a client without its daemon does not count
+	r := a.command(t, job.Command{Line: "true", Image: "img", Env: []string{strings.Split(path, ":")[0], "DOCKER_HOST=unix:///nonexistent/sock"}})
+	if r.Reason != job.ReasonContainer || !strings.Contains(r.Message, "(docker is there, but no daemon of it runs)") {
+		t.Errorf("docker without a daemon: %v, %q", r.Reason, r.Message)
+	}
+}

@@ -98,6 +98,7 @@ type Runner struct {
 	starter *starter // nil: commands are started from any thread
 	orphans bool     // this process adopts its commands' orphans
 	paths   *paths
+	groups  sync.Map // of podmen: whether their containers can stay in the attempt's control group
 	scan    scanner
 	leaves  []*cgroup.Leaf // by slot; each touched only by the slot's holder
 
@@ -144,6 +145,10 @@ func New(cfg Config) (*Runner, error) {
 	r.host, _ = os.Hostname()
 	if !cfg.Adopt {
 		r.starter = newStarter()
+	}
+	if err := r.endLeftovers(); err != nil {
+		r.Close()
+		return nil, err
 	}
 	return r, nil
 }

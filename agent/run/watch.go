@@ -23,6 +23,7 @@ type looks struct {
 	next    time.Time     // the next look at its memory
 	every   time.Duration // the time between looks
 	disk    time.Time     // the next look at its directory
+	outside time.Duration // processor time seen of processes that are not its children
 }
 
 const (

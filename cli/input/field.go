@@ -135,6 +135,8 @@ var Fields = []Field{
 		Example: `"podman"`, Flag: TextFlag, Arg: "NAME", Path: "command.runtime", set: str(func(t *target) *string { return &t.command.Runtime })},
 	{Name: "container_mounts", Help: "directories that the container sees too, OUTSIDE or OUTSIDE:INSIDE",
 		Example: `["/data:/in"]`, Flag: ListFlag, Arg: "DIR", Path: "command.container_mounts", set: setContainerMounts},
+	{Name: "monitor_container", Aliases: []string{"monitor_docker"}, Help: "a container that the command itself starts with docker or podman, whose use counts as the command's: its name, or (a pattern of) the file that its id is written to, with a slash in it",
+		Example: `"./*.cid"`, Flag: TextFlag, Arg: "NAME", Path: "command.monitor_container", set: setMonitor},
 	{Name: "with_docker", Help: "image, with runtime docker (wr's name)",
 		Example: `"debian:13"`, Path: "command.image,command.runtime", set: imageFor("docker")},
 	{Name: "with_singularity", Help: "image, with runtime apptainer (wr's name)",
@@ -170,7 +172,6 @@ var later = map[string]string{}
 
 func init() {
 	for what, names := range map[string]string{
-		"monitoring of containers that a command starts itself": "monitor_docker",
 		"object store mounts": "mounts",
 		"cluster and cloud settings": "queues_avoid misc reserve_timeout cloud_os cloud_username cloud_ram " +
 			"cloud_script cloud_config_files cloud_flavor cloud_shared",

@@ -66,6 +66,16 @@ func setContainerMounts(t *target, v any) error {
 	return nil
 }
 
+// setMonitor takes a container's name. wr's "?" stands for whichever container comes
+// up next, which may be another job's.
+func setMonitor(t *target, v any) (err error) {
+	t.command.MonitorContainer, err = text(v)
+	if err == nil && t.command.MonitorContainer == "?" {
+		err = job.Errorf(job.Unimplemented, "? would be a guess: name the container (docker run --name NAME), or the file its id is written to (--cidfile ./FILE)")
+	}
+	return err
+}
+
 func imageFor(runtime string) setter {
 	return func(t *target, v any) (err error) {
 		t.command.Runtime = runtime
