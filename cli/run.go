@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,10 +71,21 @@ func (s *submission) run(ctx context.Context, l *link, args []string) error {
 	if errors.Is(err, failed) {
 		s.app.say("\nThe same call again tries what failed once more.")
 	}
+	if gone := spool.count - sum.Refused - counts[job.Complete] - counts[job.Buried]; gone > 0 {
+		s.app.say("%s before being complete: what failed is removed by its behaviour remove, or somebody deleted it.", wasDeleted(gone))
+		err = cmp.Or(err, error(failed))
+	}
 	if err == nil && sum.Refused+sum.Bad > 0 {
 		err = failed
 	}
 	return err
+}
+
+func wasDeleted(n int64) string {
+	if n == 1 {
+		return "1 job was deleted"
+	}
+	return fmt.Sprintf("%d jobs were deleted", n)
 }
 
 // wait waits for the jobs. When the server was that of another run, which has
