@@ -137,7 +137,7 @@ func (s *site) delete(queue, key string, info *client.Info) {
 	if info.State != job.Ready {
 		s.t.Errorf("%s/%s is %v", queue, key, info.State)
 	}
-	if _, err := s.ns.Delete(s.t.Context(), client.Selection{Jobs: []client.Ref{{Queue: queue, Key: job.Key(key)}}}, false); err != nil {
+	if _, err := s.ns.Delete(s.t.Context(), client.Selection{Jobs: []client.Ref{{Queue: queue, Key: job.Key(key)}}}, client.DeleteOptions{}); err != nil {
 		s.t.Fatal(err)
 	}
 }
