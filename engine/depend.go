@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/muster-queue/muster/job"
@@ -79,9 +80,13 @@ func (n *Namespace) tell(ctx context.Context, err error, self JobID) error {
 }
 
 func (n *Namespace) tellCycle(ctx context.Context, c *queue.Cycle, self JobID) error {
+	path, skipped := c.Path, len(c.Path)-maxSteps
+	if skipped > 0 {
+		path = slices.Concat(path[:maxSteps/2], path[len(path)-maxSteps/2:])
+	}
 	var seqs []job.Seq
-	for _, step := range c.Path {
-		if step.Seq != 0 && len(seqs) < MaxPage {
+	for _, step := range path {
+		if step.Seq != 0 {
 			seqs = append(seqs, step.Seq)
 		}
 	}
@@ -89,8 +94,8 @@ func (n *Namespace) tellCycle(ctx context.Context, c *queue.Cycle, self JobID) e
 	if err != nil {
 		return err
 	}
-	words := make([]string, len(c.Path))
-	for i, step := range c.Path {
+	words := make([]string, len(path))
+	for i, step := range path {
 		switch {
 		case step.Group != "":
 			words[i] = step.Group
@@ -100,9 +105,8 @@ func (n *Namespace) tellCycle(ctx context.Context, c *queue.Cycle, self JobID) e
 			words[i] = self.String()
 		}
 	}
-	if skip := len(words) - maxSteps; skip > 0 {
-		words[maxSteps/2] = fmt.Sprintf("(%d more)", skip)
-		words = append(words[:maxSteps/2+1], words[maxSteps/2+skip:]...)
+	if skipped > 0 {
+		words = slices.Insert(words, maxSteps/2, fmt.Sprintf("(%d more)", skipped))
 	}
 	return job.Errorf(job.Conflict, "it would wait for itself: %s; take one of these dependencies away", strings.Join(words, " -> "))
 }
