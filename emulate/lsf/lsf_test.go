@@ -14,7 +14,7 @@ import (
 var now = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 func caller() *emulate.Caller {
-	return &emulate.Caller{User: "ann", Host: "head", Dir: "/work", Getenv: func(string) string { return "" }, Now: now}
+	return &emulate.Caller{User: "ann", Host: "head", Dir: "/project", Getenv: func(string) string { return "" }, Now: now}
 }
 
 func submit(script string, args ...string) (*emulate.Submission, error) {
@@ -46,7 +46,7 @@ func TestBsub(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Array == nil || len(s.Array.Indices) != 3 || s.Array.AtOnce != 2 || s.Job.Needs[job.CPU] != 2000 || s.Job.Command.Dir != "/work/sub" ||
+	if s.Array == nil || len(s.Array.Indices) != 3 || s.Array.AtOnce != 2 || s.Job.Needs[job.CPU] != 2000 || s.Job.Command.Dir != "/project/sub" ||
 		!slices.Contains(s.Job.Command.Argv, "echo $LSB_JOBINDEX") || s.Job.Command.Batch.Append {
 		t.Errorf("%+v %+v", s, s.Job.Command)
 	}

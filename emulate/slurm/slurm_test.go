@@ -14,7 +14,7 @@ import (
 var now = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 func caller() *emulate.Caller {
-	return &emulate.Caller{User: "ann", Host: "head", Dir: "/work", Getenv: func(string) string { return "" }, Now: now}
+	return &emulate.Caller{User: "ann", Host: "head", Dir: "/project", Getenv: func(string) string { return "" }, Now: now}
 }
 
 func submit(t *testing.T, script string, args ...string) (*emulate.Submission, error) {
@@ -49,7 +49,7 @@ func TestSbatch(t *testing.T) {
 	if err := j.Validate(); err != nil {
 		t.Error(err)
 	}
-	if !slices.Contains(j.Command.Env, "SLURM_CPUS_PER_TASK=4") || !slices.Contains(j.Command.Env, "SLURM_SUBMIT_DIR=/work") {
+	if !slices.Contains(j.Command.Env, "SLURM_CPUS_PER_TASK=4") || !slices.Contains(j.Command.Env, "SLURM_SUBMIT_DIR=/project") {
 		t.Errorf("settings: %q", j.Command.Env)
 	}
 }

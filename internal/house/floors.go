@@ -18,8 +18,7 @@ var floors = [][]string{
 	{"learn"},
 	// The wire contract speaks those words; the page is only files.
 	{"api", "web"},
-	{"schedule", "queue", "store", "repository", "lock", "tally", "emulate", "cron"},
-	{"schedule", "queue", "store", "repository", "lock", "tally"},
+	{"schedule", "queue", "store", "repository", "lock", "tally", "summary", "emulate"},
 	// The client knows the contract and nothing of the inside.
 	{"engine", "client", "simulate"},
 	{"dispatch", "pool", "agent", "coordinate"},
