@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -258,7 +259,7 @@ func TestEachChangeIsAudited(t *testing.T) {
 		return list
 	}
 	fresh("default")
-	for _, c := range slices.Concat(accountSteps(conn), poolSteps(conn), queueSteps(conn), serverSteps(conn), tokenSteps(conn)) {
+	for _, c := range slices.Concat(accountSteps(conn), poolSteps(conn), queueSteps(conn), limitSteps(conn), serverSteps(conn), tokenSteps(conn)) {
 		if err := c.do(ctx); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
@@ -357,6 +358,18 @@ func queueSteps(conn *grpc.ClientConn) []step {
 		{name: "queue pause, paused", do: pause},
 		{name: "queue resume", do: change(q.ResumeQueue, &v1.GetQueueRequest{Queue: "nightly"}), want: of(job.EventQueueSet), details: map[string]string{"paused": "true -> (none)"}},
 		{name: "queue rm", do: change(q.DeleteQueue, &v1.DeleteQueueRequest{Queue: "nightly"}), want: of(job.EventQueueDeleted), details: map[string]string{"queue": "nightly"}},
+	}
+}
+
+func limitSteps(conn *grpc.ClientConn) []step {
+	l := v1.NewLimitsClient(conn)
+	set := change(l.SetLimit, &v1.SetLimitRequest{Limit: &v1.Limit{Name: "db", Max: proto.Int64(3)}})
+	rm := change(l.RemoveLimit, &v1.RemoveLimitRequest{Limit: "db"})
+	return []step{
+		{name: "limit set", do: set, want: job.EventRow{Kind: job.EventLimitSet}, details: map[string]string{"limit": "db", "new": "true"}},
+		{name: "limit set, as it is", do: set},
+		{name: "limit rm", do: rm, want: job.EventRow{Kind: job.EventLimitRemoved}, details: map[string]string{"limit": "db"}},
+		{name: "limit rm, absent", do: refused(rm)},
 	}
 }
 

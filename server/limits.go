@@ -43,7 +43,7 @@ func (s *limitsService) SetLimit(ctx context.Context, m *v1.SetLimitRequest) (*v
 			return err
 		}
 	}
-	return limitAnswer(ns.ChangeLimit(ctx, given.Name, edit, once(ctx, m.RequestId)))
+	return limitAnswer(ns.ChangeLimit(audited(ctx), given.Name, edit, once(ctx, m.RequestId)))
 }
 
 // GetLimit is a limit as it stands.
@@ -90,7 +90,7 @@ func (s *limitsService) RemoveLimit(ctx context.Context, m *v1.RemoveLimitReques
 	if err != nil {
 		return nil, err
 	}
-	return &v1.RemoveLimitResponse{}, ns.RemoveLimit(ctx, m.Limit, once(ctx, m.RequestId))
+	return &v1.RemoveLimitResponse{}, ns.RemoveLimit(audited(ctx), m.Limit, once(ctx, m.RequestId))
 }
 
 func limitAnswer(l engine.LimitState, err error) (*v1.LimitInfo, error) {
