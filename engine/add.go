@@ -183,7 +183,7 @@ func (p *adding) readFinished(t *queue.Prepared) error {
 
 // submit has the writer add what is to do, and keeps what must be done again.
 func (p *adding) submit(ctx context.Context) error {
-	opts := queue.AddOptions{Existing: p.request.Existing, Kick: p.request.Kick}
+	opts := queue.AddOptions{Existing: p.request.Existing, Kick: p.request.Kick, Whole: !p.request.Partial}
 	_, err := callSized(ctx, p.ns, normal, p.bytes, p.request.Wait, func(w *writer) (struct{}, error) {
 		return struct{}{}, p.turn(w, opts)
 	})
@@ -200,7 +200,9 @@ func (p *adding) turn(w *writer, opts queue.AddOptions) error {
 	}
 	todo, index := p.todo, p.index
 	p.todo, p.index = nil, nil
-	for i, a := range w.state.Add(todo, opts) {
+	added := w.state.Add(todo, opts)
+	w.feed()
+	for i, a := range added {
 		if a.Status == queue.AddStale || a.Status == queue.AddNeedFinished {
 			todo[i].Found, todo[i].End = a.Status == queue.AddNeedFinished, a.End
 			p.todo = append(p.todo, todo[i])
@@ -208,10 +210,10 @@ func (p *adding) turn(w *writer, opts queue.AddOptions) error {
 			continue
 		}
 		if err := p.settle(todo[i].Job.Key, index[i], &a); err != nil {
+			p.nameTaken(err, added[:i], index)
 			return err
 		}
 	}
-	w.feed()
 	for i := range p.result.Items {
 		w.refuseTooLarge(&p.result.Items[i])
 	}
@@ -219,6 +221,26 @@ func (p *adding) turn(w *writer, opts queue.AddOptions) error {
 		return w.remember(p.request.Client, p.request.RequestID, answerOf(p.result))
 	}
 	return nil
+}
+
+// nameTaken puts the names of jobs that were taken back into an error about a job that
+// would wait for itself by way of them: nobody else knows their numbers any more.
+func (p *adding) nameTaken(err error, added []queue.Added, index []int) {
+	cycle := new(queue.Cycle)
+	if !errors.As(err, &cycle) {
+		return
+	}
+	places := map[job.Seq]int{}
+	for i, a := range added {
+		if a.Status == queue.AddedNew {
+			places[a.Seq] = index[i]
+		}
+	}
+	for i, step := range cycle.Path {
+		if place, ok := places[step.Seq]; ok && step.Group == "" {
+			cycle.Path[i].Group = p.id(place).String()
+		}
+	}
 }
 
 // checkQueues finds jobs whose queue has no definition, where that matters.
@@ -238,9 +260,9 @@ func (p *adding) checkQueues(w *writer) error {
 	return nil
 }
 
-// settle notes what became of one job. A bound of the namespace that is reached
-// refuses the whole request unless Partial was asked for; the state machine
-// then adds none of it.
+// settle notes what became of one job. One that is refused, by a bound of the namespace
+// or since it would wait for itself, refuses the whole request unless Partial was asked
+// for; the state machine then added none of it.
 func (p *adding) settle(key job.Key, index int, a *queue.Added) error {
 	r := p.result
 	switch a.Status {

@@ -158,6 +158,39 @@ func TestCyclesNameTheWay(t *testing.T) {
 	})
 }
 
+// A request in which one job would wait for itself adds none of its jobs, and whoever
+// waits for them goes on waiting; the way round is named however long it is.
+func TestCyclesAddNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, Config{})
+		w := data("w")
+		w.Dependencies = []job.Dependency{{Key: "j2500"}}
+		b.add(t, w)
+		var chain []*job.Job
+		for i := range 2501 {
+			j, on := data(fmt.Sprint("j", i)), fmt.Sprint("j", i-1)
+			if i == 0 {
+				on = "w"
+			}
+			j.Dependencies = []job.Dependency{{Key: job.Key(on)}}
+			chain = append(chain, j)
+		}
+		_, err := b.ns.Add(b.ctx, AddRequest{Jobs: chain})
+		if !job.IsKind(err, job.Conflict) || strings.Contains(err.Error(), "number") ||
+			!strings.Contains(err.Error(), "(2491 more)") || !strings.Contains(err.Error(), "q/j2500 -> q/j2499") {
+			t.Fatal(err)
+		}
+		if c := b.counts(t); c.Total() != 1 || c[job.Blocked] != 1 {
+			t.Fatalf("%v", c)
+		}
+		b.add(t, data("j2500"))
+		b.restart(t, 0)
+		if c := b.counts(t); c[job.Ready] != 1 || c[job.Blocked] != 1 {
+			t.Fatalf("%v after a restart", c)
+		}
+	})
+}
+
 func TestDeleteWithDependants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, Config{})

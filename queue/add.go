@@ -37,6 +37,9 @@ type AddOptions struct {
 	Existing job.Existing
 	// Kick also kicks existing jobs that are buried.
 	Kick bool
+	// Whole ends with the first item that is refused, and takes back the new jobs
+	// before it. What was there before them, and was changed, stays changed.
+	Whole bool
 }
 
 // AddStatus is what an Add did with one item.
@@ -80,13 +83,40 @@ type Added struct {
 var ErrStale = job.Errorf(job.Unavailable, "the look-up of the key is out of date; look it up again and repeat")
 
 // Add adds jobs. The result has one entry per item, in order, and is valid until
-// the next Add.
+// the next Add. With Whole it ends with the item that was refused, if one was.
 func (s *State) Add(items []Prepared, o AddOptions) []Added {
 	s.added = s.added[:0]
+	events, pasts := len(s.turn.events), len(s.turn.pasts)
 	for i := range items {
-		s.added = append(s.added, s.addOne(&items[i], o))
+		a := s.addOne(&items[i], o)
+		if o.Whole && a.Status == AddRefused {
+			s.takeBack(events, pasts)
+			return append(s.added, a)
+		}
+		s.added = append(s.added, a)
 	}
 	return s.added
+}
+
+// takeBack removes the new jobs of an add, with the events since the ones given that are
+// about them, for nobody has heard of them yet; groups have the past again that they had.
+func (s *State) takeBack(events, pasts int) {
+	fresh := map[job.Seq]bool{}
+	for _, a := range slices.Backward(s.added) {
+		if a.Status == AddedNew {
+			slot, r := s.find(a.Seq)
+			s.erase(slot, r)
+			fresh[a.Seq] = true
+		}
+	}
+	kept := slices.DeleteFunc(s.turn.events[events:], func(e Event) bool { return fresh[e.Seq] })
+	s.turn.events = s.turn.events[:events+len(kept)]
+	for _, p := range s.turn.pasts[pasts:] {
+		if g := s.dep.groups.at(p.group); g.n == [2]uint32{} && g.done == 0 {
+			g.past = p.past
+			s.regroup(p.group)
+		}
+	}
 }
 
 func (s *State) addOne(p *Prepared, o AddOptions) Added {

@@ -52,6 +52,12 @@ type depGroup struct {
 	dirty  bool
 }
 
+// depPast is what a group, by its slot, was while it had no members.
+type depPast struct {
+	group uint32
+	past  job.DepPast
+}
+
 // The lists of a group's members.
 const (
 	openMembers = iota

@@ -72,7 +72,8 @@ func unlinkable(err error) Added {
 type Cycle struct{ Path []Step }
 
 // Step is a group on the way: its name, or, for that of a key, the number of the job
-// that has it, zero for the job that is added or changed.
+// that has it, zero for the job that is added or changed. Who knows such a job by name
+// may put that into Group.
 type Step struct {
 	Group string
 	Seq   job.Seq

@@ -172,7 +172,7 @@ func TestDependAgainstModel(t *testing.T) {
 				k.m.jobs[key] = &djob{key: key}
 			}
 			r.Repeat(map[string]func(*rapid.T){
-				"add": k.addAny, "add2": k.addAny, "add3": k.addAny, "modify": k.modifyAny,
+				"add": k.addAny, "add2": k.addAny, "add3": k.addAny, "addWhole": k.addWhole, "modify": k.modifyAny,
 				"grant": k.grantAny, "grant2": k.grantAny, "end": k.endAny, "end2": k.endAny, "kick": k.kickAny,
 				"cancel": k.cancelAny, "delete": k.deleteAny, "deleteFinished": k.deleteDone,
 				"time": func(*rapid.T) { k.pass(10 * time.Second) }, "some": func(*rapid.T) { k.Resolve(1) },
@@ -261,6 +261,28 @@ func (k *dmachine) addAny(r *rapid.T) {
 	d.groups, d.on, d.seq = j.DepGroups, on, a.Seq
 	if !d.state.Held() {
 		d.state, d.due = job.Ready, job.TimeOf(j.NotBefore)
+	}
+}
+
+// addWhole adds new jobs of which the last is refused: nothing has changed then.
+func (k *dmachine) addWhole(r *rapid.T) {
+	k.commit()
+	var all []Prepared
+	for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
+		if k.m.jobs[key].state == job.Absent {
+			j, _ := k.describeAny(r, key)
+			all = append(all, k.prepared(j))
+		}
+	}
+	j := data("itself")
+	j.Dependencies = []job.Dependency{{Key: "itself"}}
+	events := len(k.Events())
+	added := k.Add(append(all, k.prepared(j)), AddOptions{Whole: true})
+	if last := added[len(added)-1]; last.Status != AddRefused {
+		r.Fatalf("added: %+v", last)
+	}
+	if len(k.Events()) != events {
+		r.Fatalf("it is told what did not happen: %+v", k.Events()[events:])
 	}
 }
 

@@ -133,6 +133,7 @@ func (s *State) join(slot uint32, r *rec, l *link, group uint32, own bool) {
 		g.fed++
 	}
 	if g.past != job.DepNever {
+		s.turn.pasts = append(s.turn.pasts, depPast{group, g.past})
 		g.past = job.DepNever
 		s.dirtyDepGroup(group, g)
 	}

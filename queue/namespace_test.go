@@ -31,6 +31,37 @@ func TestAdmission(t *testing.T) {
 	}
 }
 
+func TestAddAllOrNone(t *testing.T) {
+	f := newFixture(t, Config{MaxJobs: 3})
+	f.add(command("a"), AddOptions{})
+	f.commit()
+	f.Feed()
+	bytes := f.Bytes()
+	items := []Prepared{f.prepared(command("a")), f.prepared(command("b")), f.prepared(command("c")), f.prepared(command("d"))}
+	r := f.Add(items, AddOptions{Whole: true})
+	if len(r) != 4 || job.KindOf(r[3].Err) != job.Exhausted {
+		t.Fatalf("%+v", r)
+	}
+	if c := f.Counts(); c.Total() != 1 || c[job.Ready] != 1 || f.Bytes() != bytes {
+		t.Fatalf("%v, %d bytes, after nothing was added", c, f.Bytes())
+	}
+	ready := 0
+	for _, feed := range f.Feed() {
+		switch feed.Op {
+		case FeedPush:
+			ready++
+		case FeedRemove:
+			ready--
+		}
+	}
+	if c := f.commit(); ready != 0 || len(c.Live) != 0 {
+		t.Fatalf("the scheduler has %d, the store %d jobs of it", ready, len(c.Live))
+	}
+	if r = f.Add(items[:3], AddOptions{Whole: true}); len(r) != 3 || r[0].Status != AddExisted || r[2].Status != AddedNew {
+		t.Fatalf("%+v", r)
+	}
+}
+
 func TestSameKeyTwiceInOneAdd(t *testing.T) {
 	f := newFixture(t, Config{})
 	first, last := command("a"), command("a")

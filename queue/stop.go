@@ -119,13 +119,20 @@ func (s *State) DeleteWith(seq job.Seq, o DeleteOptions) error {
 	}
 	check(r.seq, r.state, job.Absent, CauseDelete)
 	s.release(slot, r, &o)
+	s.erase(slot, r)
+	return nil
+}
+
+// erase deletes a job whatever waits for it; one that an agent holds is a ghost until
+// its lease has ended.
+func (s *State) erase(slot uint32, r *rec) {
 	s.event(r, r.state, job.Absent, CauseDelete)
 	if r.state.Held() && s.workers.rows[s.tries.at(r.try).worker].Agent && !s.overdue(r) {
 		s.count(r, -1)
 		s.unlink(slot, r)
 		s.unlose(r, s.tries.at(r.try))
 		s.order(slot, r, OrderStop, job.MarkDeleted)
-		return nil
+		return
 	}
 	switch {
 	case r.state == job.Ready:
@@ -135,7 +142,6 @@ func (s *State) DeleteWith(seq job.Seq, o DeleteOptions) error {
 	}
 	s.count(r, -1)
 	s.vanish(slot, r)
-	return nil
 }
 
 // vanish deletes a job that is counted no more.

@@ -102,6 +102,9 @@ type turn struct {
 	goneGroups  []job.GroupRow
 	goneWorkers []job.WorkerRow
 
+	// What groups without members were until they got one.
+	pasts []depPast
+
 	feed   []Feed
 	fed    bool // feed was handed out
 	events []Event
