@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-queue/muster/api"
 	"github.com/muster-queue/muster/cli/input"
 	"github.com/muster-queue/muster/client"
 	"github.com/muster-queue/muster/job"
@@ -150,7 +151,30 @@ func (s *submission) command(ctx context.Context, l *link, args []string, kick b
 		return nil, err
 	}
 	sum, err := s.feed(l.Add(ctx, s.adding(kick)), func(add func(*job.Job, int64) error) error { return add(t, 0) })
+	if item, ok := errors.AsType[*api.ItemError](err); ok {
+		err = job.Errorf(job.KindOf(err), "%s", reason(err, item))
+	}
 	return &submitted{Added: sum, Name: t.Command.String(), Group: t.Group, Queue: t.Queue}, err
+}
+
+// reason is an error about an item without the place, which is told otherwise.
+func reason(err error, item *api.ItemError) string {
+	place := (&api.ItemError{Item: item.Item, Line: item.Line, Err: errors.New("")}).Error()
+	return strings.TrimPrefix(err.Error(), place)
+}
+
+// refused says of a line that only the server could refuse which it is, and what became
+// of the lines before it.
+func (s *submission) refused(err error, before int64) error {
+	item, ok := errors.AsType[*api.ItemError](err)
+	if !ok || item.Line == 0 {
+		return err
+	}
+	added := "nothing was added"
+	if before > 0 {
+		added = fmt.Sprintf("the first %s of the file were added, and are found again when the mended file is added", plural(before, "job"))
+	}
+	return job.Errorf(job.KindOf(err), "%s line %d: %s; %s (--partial adds the other lines)", s.name(), item.Line, reason(err, item), added)
 }
 
 // lines adds the jobs of a file: first all of it is checked, so that a bad line
@@ -177,7 +201,7 @@ func (s *submission) lines(ctx context.Context, l *link, src *input.Source, kick
 			return add(j, int64(line))
 		})
 	})
-	return out, err
+	return out, s.refused(err, out.Total())
 }
 
 // adding are the options with the answers for items in them.
@@ -205,7 +229,11 @@ func lineError(name string, item client.AddedItem) error {
 	if item.Line == 0 {
 		return item.Err
 	}
-	return &input.LineError{File: name, Line: int(item.Line), Err: item.Err}
+	err := item.Err
+	if at, ok := errors.AsType[*api.ItemError](err); ok {
+		err = errors.New(reason(err, at))
+	}
+	return &input.LineError{File: name, Line: int(item.Line), Err: err}
 }
 
 // feed gives an adder its jobs, and each to ref.

@@ -420,7 +420,7 @@ func (a *Adder) located(err error) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.pending) == 0 {
+	if len(a.pending) == 0 || a.pending[0].before == 0 {
 		return err
 	}
 	return job.Wrap(err, "add", fmt.Sprintf("jobs %d to %d", a.pending[0].before+1, a.pending[0].before+int64(len(a.pending[0].Jobs))))

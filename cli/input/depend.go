@@ -29,7 +29,7 @@ func setCommandDeps(t *target, v any) error { return t.depend(v, commandDependen
 
 // depend adds dependencies to a list of the job's own. What an earlier field gave stays,
 // but what the template had does not: deps says it all.
-func (t *target) depend(v any, read func(text string) job.Dependency) error {
+func (t *target) depend(v any, read func(text string) (job.Dependency, error)) error {
 	items, ok := v.([]any)
 	if !ok {
 		items = []any{v}
@@ -45,7 +45,7 @@ func (t *target) depend(v any, read func(text string) job.Dependency) error {
 		var err error
 		switch item := item.(type) {
 		case string:
-			d = read(item)
+			d, err = read(item)
 		case map[string]any:
 			d, err = objectDependency(item)
 		default:
@@ -59,21 +59,43 @@ func (t *target) depend(v any, read func(text string) job.Dependency) error {
 	return nil
 }
 
-func groupDependency(text string) job.Dependency {
-	var d job.Dependency
+func groupDependency(text string) (d job.Dependency, err error) {
 	for {
 		i := strings.LastIndexByte(text, ':')
 		if i <= 0 || depWords[text[i+1:]] == nil {
 			d.Group = text
-			return d
+			return d, misspelt(text, i)
 		}
 		depWords[text[i+1:]](&d)
 		text = text[:i]
 	}
 }
 
-func commandDependency(line string) job.Dependency {
-	return job.Dependency{Command: &job.Command{Line: line}}
+// misspelt refuses a name that ends, after the colon at i, with what is nearly one of the
+// words: nobody would ever be a member of such a group, and the job wait for good.
+func misspelt(text string, i int) error {
+	if i <= 0 {
+		return nil
+	}
+	for _, word := range slices.Sorted(maps.Keys(depWords)) {
+		if distance(strings.ToLower(text[i+1:]), word) <= far(word) {
+			return job.Errorf(job.Invalid, `%q: did you mean "%s:%s"? a group of that name is written {"group": %[1]q}`, text, text[:i], word)
+		}
+	}
+	return nil
+}
+
+// far is how many letters may be wrong in a word: none in short ones, which are near to
+// too many names.
+func far(word string) int {
+	if len(word) < 5 {
+		return 0
+	}
+	return len(word) / 3
+}
+
+func commandDependency(line string) (job.Dependency, error) {
+	return job.Dependency{Command: &job.Command{Line: line}}, nil
 }
 
 // depFields are the members of a dependency that is given as an object.
@@ -153,7 +175,7 @@ func settleCommands(j *job.Job, like *job.Command, salted bool) error {
 		case filepath.IsAbs(dir):
 			c.Dir = dir
 		case c.Dir == "":
-			return job.Errorf(job.Invalid, "the command %.60q that it depends on needs a cwd, an absolute one", c.String())
+			return job.Errorf(job.Invalid, `the command %.60q that it depends on needs an absolute cwd; write {"cmd": %[1]q, "cwd": "/DIRECTORY"}`, c.String())
 		default:
 			c.Dir = filepath.Join(c.Dir, dir)
 		}

@@ -45,6 +45,19 @@ func TestDependenciesOfALine(t *testing.T) {
 	}
 }
 
+// TestMisspeltConditions: what is nearly a word is refused, for the job would wait for good.
+func TestMisspeltConditions(t *testing.T) {
+	for text, want := range map[string]string{
+		"a:faild": `did you mean "a:failed"?`, "a:Any": `did you mean "a:any"?`, "a:statik": `did you mean "a:static"?`,
+		"a:fail": `did you mean "a:failed"?`, "run:7": "", "a:b": "", ":any": "", "a:metal": "", "a:set": "", "a:sample": "",
+	} {
+		_, err := groupDependency(text)
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
 // TestCommandsOfFlags: a command that a flag names is looked for in the directory of
 // each line, and the template is left as it is.
 func TestCommandsOfFlags(t *testing.T) {
