@@ -93,34 +93,46 @@ func (s *status) showCounts(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
-	rows, rest := 0, total
+	var all job.Counts
+	rows := 0
 	for c, err := range s.counts(ctx, l, &total) {
 		if err != nil {
 			return err
 		}
 		rows++
-		for st, n := range c.Counts {
-			rest[st] = max(0, rest[st]-n) // what was added since total was read
-		}
+		all.Add(&c.Counts)
 		if err := t.row(c.Name, &c.Counts); err != nil {
 			return err
 		}
 	}
-	if rest.Total() > 0 {
+	if rest := notIn(&total, &all); rest.Total() > 0 {
 		rows++
+		all.Add(&rest)
 		if err := t.row(s.nameless(), &rest); err != nil {
 			return err
 		}
 	}
 	if rows > 1 && s.app.table() {
-		if err := t.row("(all)", &total); err != nil {
+		if err := t.row("(all)", &all); err != nil {
 			return err
 		}
 	}
 	if err := t.Close(); err != nil {
 		return err
 	}
-	return s.app.notes(ctx, l, &total)
+	return s.app.notes(ctx, l, &all)
+}
+
+// notIn are the jobs of a total that are in no row. The rows were read after the total,
+// and jobs went from state to state meanwhile: so many are left as are not in any row,
+// whatever their states were.
+func notIn(total, rows *job.Counts) (rest job.Counts) {
+	left := total.Total() - rows.Total()
+	for st := range rest {
+		rest[st] = max(0, min(left, total[st]-rows[st]))
+		left -= rest[st]
+	}
+	return rest
 }
 
 // nameless is the row of the jobs that no other row has, such as work units, which
