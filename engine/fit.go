@@ -1,14 +1,14 @@
 package engine
 
 import (
-	"slices"
+	"cmp"
 
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/learn"
 )
 
-// fits has what was rounded up or raised stay below what machines have: a job for
-// which a machine is large enough must not wait for a larger one because of that.
+// fits has what was learned or raised stay below what machines have: a job for which a
+// machine is large enough, as far as people said, must not wait for a larger one.
 type fits struct {
 	// look are shapes to be looked at, listed the same as a set; bounded are those that
 	// were lowered, which again says are to be looked at, too.
@@ -22,12 +22,10 @@ func newFits() fits { return fits{listed: map[job.ShapeID]bool{}, bounded: map[j
 
 // defined notes a shape that is new or changed, if it asks for what it was not given.
 func (f *fits) defined(id job.ShapeID, a learn.Ask) {
-	if !f.fitting && slices.ContainsFunc(a.Sources[:learn.Time], estimate) {
+	if !f.fitting && (a.Estimated(learn.Memory) || a.Estimated(learn.Disk)) {
 		f.add(id)
 	}
 }
-
-func estimate(s learn.Source) bool { return s == learn.Learned || s == learn.Raised }
 
 func (f *fits) add(id job.ShapeID) {
 	if !f.listed[id] {
@@ -67,8 +65,9 @@ func (w *writer) fit() {
 	w.more = w.more || len(f.look) > 0
 }
 
-// fitShape lowers what a shape asks for beyond what it must to what the largest agent
-// has that is there for it, and no further than needed.
+// fitShape lowers what a shape asks for beyond what was given to what the agent has
+// that comes nearest to it, of those on which what was given fits: an agent that is
+// gone for a moment must not bury jobs.
 func (w *writer) fitShape(id job.ShapeID) {
 	w.fits.fitting = true
 	defer func() { w.fits.fitting = false }()
@@ -79,13 +78,19 @@ func (w *writer) fitShape(id job.ShapeID) {
 		}
 		w.feed()
 	}
-	for range learn.Time {
-		short, is := w.sched.Short(id)
-		i := slices.Index([]string{job.Memory, job.Disk}, short.Resource)
-		if !is || i < 0 || short.Largest <= 0 || !w.state.Bound(id, learn.Resource(i), short.Largest) {
-			return
-		}
-		w.fits.bounded[id] = true
-		w.feed()
+	if _, is := w.sched.Short(id); !is {
+		return
 	}
+	has, ok := w.sched.Nearest(id, w.state.Must(id))
+	if !ok {
+		return
+	}
+	asks := w.state.Asked(id)
+	for r := range learn.Time {
+		if most := has[r.String()]; asks.Estimated(r) && asks.Needs[r.String()] > most {
+			w.state.Bound(id, r, cmp.Or(most, learn.None))
+		}
+	}
+	w.fits.bounded[id] = true
+	w.feed()
 }

@@ -88,6 +88,7 @@ func TestLearnedNeedsPackJobs(t *testing.T) {
 		st.wantRuns(3) // one still has the 450 it was given
 		st.done(150 * mb)
 		st.wantRuns(5)
+		b.wantGiven(t, st)
 		x, err := b.ns.Explain(b.ctx, JobID{Seq: 40})
 		if err != nil || !strings.HasSuffix(x.Summary, ". It asks for mem 200M, learned from 6 runs; time 30m0s, learned from 6 runs.") {
 			t.Fatalf("%+v, %v", x, err)
@@ -100,6 +101,7 @@ func TestLearnedNeedsPackJobs(t *testing.T) {
 		st = &station{t: t, b: b, name: "w2", runs: map[string]Ref{}, stops: map[string]job.Mark{}}
 		st = b.machine(t, "w2", 1000*mb)
 		st.wantRuns(5)
+		b.wantGiven(t, st)
 		if i, _ = b.ns.Kind(b.ctx, "k"); i.Runs != 6 {
 			t.Fatalf("after a restart %d runs are known", i.Runs)
 		}
@@ -113,6 +115,30 @@ func TestLearnedNeedsPackJobs(t *testing.T) {
 			t.Fatalf("after a reset and five runs %d are known", i.Runs)
 		}
 	})
+}
+
+// wantGiven checks that attempts that run say what they were given, not what their
+// jobs were: the first were 450, those that began after five runs 200.
+func (b *bench) wantGiven(t *testing.T, st *station) {
+	t.Helper()
+	learned := 0
+	for line, ref := range st.runs {
+		i, err := b.ns.Get(b.ctx, JobID{Seq: ref.Seq}, false, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch held := i.Held(); {
+		case held == nil:
+			t.Fatalf("%s is not held", line)
+		case held.Asked[job.Memory] == 200*mb && held.Time == 30*time.Minute:
+			learned++
+		case held.Asked[job.Memory] != 450*mb:
+			t.Fatalf("%s says it was given %v for %v", line, held.Asked, held.Time)
+		}
+	}
+	if learned < 4 {
+		t.Fatalf("%d of %d say that they were given what was learned", learned, len(st.runs))
+	}
 }
 
 // What an attempt is given, and what it may use, reaches the agent.
@@ -171,6 +197,29 @@ func TestNotAboveTheLargestMachine(t *testing.T) {
 			if w.Name == "v" && w.Capacity[job.Memory]-w.Free[job.Memory] != 2000*mb {
 				t.Errorf("on the larger machine it has %d MB", (w.Capacity[job.Memory]-w.Free[job.Memory])/mb)
 			}
+		}
+	})
+}
+
+// What was learned on a machine that is gone buries nobody: such jobs are cut to the
+// nearest machine that what was given fits on. What was given buries.
+func TestLearnedNeverBuries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, Config{})
+		b.add(t, alike(0, 5, 0)...)
+		st := b.machine(t, "w", 8000*mb)
+		for range 5 {
+			st.done(5000 * mb)
+		}
+		st.s.Close()
+		synctest.Wait()
+		small := b.machine(t, "v", 1000*mb)
+		b.add(t, alike(5, 6, 900*mb)...)
+		wants(t, small.look(), "k05")
+		given := alike(6, 7, 1500*mb)[0]
+		b.add(t, given)
+		if i := b.job(t, given); i.Live.State != job.Buried {
+			t.Errorf("what was given is too large, and it is %v", i.Live.State)
 		}
 	})
 }

@@ -46,10 +46,13 @@ type Wants struct {
 	Defaults job.Resources
 	Learned  Estimate
 	// Most is the most that the machines have that the job may run on; zero: not
-	// known. It bounds what is rounded up or raised, but not what was given, nor what
-	// a run was seen to use.
+	// known, None: they have none. It bounds what was learned or raised, but not what
+	// was given.
 	Most Amounts
 }
+
+// None is, for Wants.Most, that the machines have none of a resource.
+const None = -1
 
 // Ask is what an attempt asks for.
 type Ask struct {
@@ -66,6 +69,11 @@ type Ask struct {
 // Equal reports whether both ask for the same, and why.
 func (a *Ask) Equal(b *Ask) bool {
 	return a.Time == b.Time && a.Limits == b.Limits && a.Sources == b.Sources && maps.Equal(a.Needs, b.Needs)
+}
+
+// Estimated reports whether an amount was learned or raised: nobody insists on it.
+func (a *Ask) Estimated(r Resource) bool {
+	return a.Sources[r] == Learned || a.Sources[r] == Raised
 }
 
 // Ask is what an attempt asks for.
@@ -130,15 +138,16 @@ func (w *Wants) first(r Resource) (int64, Source) {
 	case said && given >= learned && (w.Override == job.OverrideHigher || !w.Learned.Below):
 		return given, Given
 	}
-	return w.capped(r, learned, max(given, w.Learned.Least[r])), Learned
+	return w.capped(r, learned, given), Learned
 }
 
 // capped bounds an amount by what machines have, but not below another.
 func (w *Wants) capped(r Resource, n, least int64) int64 {
-	if most := w.Most[r]; most > 0 && n > most {
-		return max(most, min(n, least))
+	most := w.Most[r]
+	if most == 0 || n <= most {
+		return n
 	}
-	return n
+	return max(most, min(n, least), 0)
 }
 
 // limit is how much of a resource may be used. An estimate is no limit: of the runs

@@ -10,9 +10,9 @@ import (
 )
 
 func knows(mb int64, below bool) Estimate {
-	e := Estimate{Asked: Nothing, Least: Nothing, Below: below}
+	e := Estimate{Asked: Nothing, Below: below}
 	if mb != Unknown {
-		e.Asked[Memory], e.Least[Memory] = mb*MB, mb*MB-50*MB
+		e.Asked[Memory] = mb * MB
 	}
 	return e
 }
@@ -89,7 +89,7 @@ func TestLimits(t *testing.T) {
 
 // Nobody is ended for the time that others took.
 func TestTime(t *testing.T) {
-	hour := Estimate{Asked: Nothing, Least: Nothing}
+	hour := Estimate{Asked: Nothing}
 	hour.Asked[Time] = int64(time.Hour)
 	for name, c := range map[string]struct {
 		w           Wants
@@ -100,7 +100,7 @@ func TestTime(t *testing.T) {
 		"given less":            {Wants{Learned: hour, Time: time.Minute}, time.Hour, 90 * time.Minute},
 		"given less, always":    {Wants{Learned: hour, Time: time.Minute, Override: job.OverrideAlways}, time.Minute, time.Minute},
 		"raised":                {Wants{Learned: hour, Time: time.Hour, Raised: Amounts{Time: int64(3 * time.Hour)}}, 3 * time.Hour, 3 * time.Hour},
-		"shorter than expected": {Wants{Learned: Estimate{Asked: hour.Asked, Least: Nothing, Below: true}, Time: 9 * time.Hour}, time.Hour, 9 * time.Hour},
+		"shorter than expected": {Wants{Learned: Estimate{Asked: hour.Asked, Below: true}, Time: 9 * time.Hour}, time.Hour, 9 * time.Hour},
 	} {
 		a := c.w.Ask()
 		if a.Time != c.time || time.Duration(a.Limits[Time]) != c.limit {
@@ -118,8 +118,9 @@ func TestLargestMachine(t *testing.T) {
 		w    Wants
 		want int64
 	}{
-		"rounding stops there":         {Wants{Most: most, Learned: Estimate{Asked: Amounts{1100 * MB, Unknown, Unknown}, Least: Amounts{990 * MB, 0, 0}}}, 1000},
-		"what was used stays":          {Wants{Most: most, Learned: Estimate{Asked: Amounts{1100 * MB, Unknown, Unknown}, Least: Amounts{1050 * MB, 0, 0}}}, 1050},
+		"learning stops there":         {Wants{Most: most, Learned: knows(1100, false)}, 1000},
+		"but not below the given":      {Wants{Most: most, Learned: knows(1900, false), Needs: job.Resources{job.Memory: 1050 * MB}}, 1050},
+		"there is none":                {Wants{Most: Amounts{Memory: None}, Learned: knows(1100, false)}, 0},
 		"raising stops there":          {Wants{Most: most, Learned: knows(none, false), Raised: Amounts{Memory: 1800 * MB}}, 1000},
 		"what was given stays":         {Wants{Most: most, Learned: knows(none, false), Needs: job.Resources{job.Memory: 1500 * MB}}, 1500},
 		"and is not lowered by a kill": {Wants{Most: most, Learned: knows(none, false), Needs: job.Resources{job.Memory: 1500 * MB}, Raised: Amounts{Memory: 3000 * MB}}, 1500},
@@ -173,9 +174,8 @@ func TestAskAlways(t *testing.T) {
 		}
 		for i := range NumResources {
 			w.Learned.Asked[i] = amount.Draw(t, "learned")
-			w.Learned.Least[i] = w.Learned.Asked[i]
 			w.Raised[i] = max(amount.Draw(t, "raised"), 0)
-			w.Most[i] = max(amount.Draw(t, "most"), 0)
+			w.Most[i] = amount.Draw(t, "most")
 		}
 		a := w.Ask()
 		if a.Needs[job.CPU] != 1 || a.Needs["gpu"] != 2 {

@@ -142,8 +142,8 @@ func roundUp(n, step int64) int64 {
 
 // Estimate is what was learned as far as it is asked for.
 type Estimate struct {
-	// Asked is rounded up, Least is not.
-	Asked, Least Amounts
+	// Asked is rounded up.
+	Asked Amounts
 	// Below: jobs that gave more, but do not insist, get no more than Asked.
 	Below bool
 }
@@ -151,11 +151,9 @@ type Estimate struct {
 // Estimate is what the kind's jobs ask for, as of the last Count or Settle.
 func (k *Kind) Estimate(base Settings) Estimate {
 	p := k.Policy(base)
-	e := Estimate{Asked: Nothing, Least: Nothing, Below: p.Below}
+	e := Estimate{Asked: Nothing, Below: p.Below}
 	for i := range k.asked {
-		if e.Asked[i] = k.asked[i] - 1; e.Asked[i] != Unknown {
-			e.Least[i] = min(e.Asked[i], k.sketches[i].quantile(p.Quantile))
-		}
+		e.Asked[i] = k.asked[i] - 1
 	}
 	return e
 }

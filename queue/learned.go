@@ -55,7 +55,7 @@ func unpack(body []byte) *learn.Kind {
 func (s *State) reckon(sh *shapeRow) bool {
 	w := learn.Wants{
 		Needs: sh.Needs, Time: sh.Time, Override: sh.Override, Most: sh.most,
-		Learned: learn.Estimate{Asked: learn.Nothing, Least: learn.Nothing},
+		Learned: learn.Estimate{Asked: learn.Nothing},
 		Raised:  learn.Amounts{learn.Memory: sh.Raised[job.Memory], learn.Disk: sh.Raised[job.Disk], learn.Time: int64(sh.RaisedTime)},
 	}
 	if sh.Command {
@@ -288,9 +288,26 @@ func (s *State) estimated(t *try, why job.Reason) bool {
 	return over && t.ask != 0 && s.asks[t.ask].Sources[what] == learn.Learned
 }
 
+// Must is what jobs of a shape cannot do without: their needs, but of what was learned
+// or raised as much as was given.
+func (s *State) Must(id job.ShapeID) job.Resources {
+	row := s.shapes.byNumber(id)
+	if row == nil {
+		return nil
+	}
+	asks := s.asks[row.ask]
+	must := asks.Needs.Clone()
+	for r := range learn.Time {
+		if name := r.String(); asks.Estimated(r) {
+			must[name] = min(row.Needs[name], asks.Needs[name])
+		}
+	}
+	return must
+}
+
 // Bound notes the most of a resource that machines have on which jobs of a shape may
-// run, so that what was rounded up or raised stays below; zero: not known. It reports
-// whether the shape asks for something else by that.
+// run, so that what was learned or raised stays below; zero: not known, learn.None:
+// they have none. It reports whether the shape asks for something else by that.
 func (s *State) Bound(id job.ShapeID, what learn.Resource, most int64) bool {
 	row := s.shapes.byNumber(id)
 	if row == nil || row.most[what] == most {

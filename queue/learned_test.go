@@ -365,7 +365,12 @@ func TestBound(t *testing.T) {
 	}
 	f.wantMemory(seq, 180, learn.Learned)
 	f.Bound(l.Shape, learn.Memory, 100*mb)
-	f.wantMemory(seq, 150, learn.Learned) // what was used
+	f.wantMemory(seq, 100, learn.Learned) // although more was used
+	if must := f.Must(l.Shape); must[job.Memory] != 0 {
+		t.Errorf("it must have %v, and nothing was given", must)
+	}
+	f.Bound(l.Shape, learn.Memory, learn.None)
+	f.wantMemory(seq, 0, learn.Learned)
 	f.Bound(l.Shape, learn.Memory, 0)
 	f.wantMemory(seq, 200, learn.Learned)
 }

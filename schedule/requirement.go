@@ -118,7 +118,7 @@ func (s *Scheduler) shortage(sh *shape) (Shortage, bool) {
 func (sh *shape) shortage() Shortage {
 	c, d := sh.class, sh.demand
 	out := Shortage{Shape: sh.id, Agents: c.free.n}
-	nearest := c.nearest(d)
+	nearest := c.nearest(d, &demand{})
 	var inAll, there string
 	for name, need := range d.resources() {
 		if need > c.most(name) && (inAll == "" || name < inAll) {
@@ -137,12 +137,30 @@ func (sh *shape) shortage() Shortage {
 	return out
 }
 
-// nearest is the capacity that lacks least of the demand; there is one.
-func (c *class) nearest(d *demand) *capacity {
+// Nearest is what the agent has in all that lacks least of a shape's needs, among those
+// with its labels that are large enough for what it must have; false if none is.
+func (s *Scheduler) Nearest(id job.ShapeID, must job.Resources) (job.Resources, bool) {
+	sh := s.shapes[id]
+	if sh == nil {
+		return nil, false
+	}
+	size := sh.class.nearest(sh.demand, newDemand(must, sh.demand.time))
+	if size == nil {
+		return nil, false
+	}
+	return size.resources(), true
+}
+
+// nearest is the capacity that lacks least of the demand, among those large enough for
+// what it must have; nil if none is.
+func (c *class) nearest(d, must *demand) *capacity {
 	var nearest *capacity
 	var least int64
 	var key string
 	for k, size := range c.sizes {
+		if !must.fit(&size.amounts) {
+			continue
+		}
 		n := missing(d, &size.amounts)
 		if nearest == nil || n < least || n == least && k < key {
 			nearest, least, key = size, n, k
