@@ -212,11 +212,11 @@ func (e *emulation) undo(ctx context.Context, l *link, items []client.AddedItem)
 // environ stores the environment that goes with a job.
 func (e *emulation) environ(ctx context.Context, l *link, s *emulate.Submission) (err error) {
 	c := s.Job.Command
-	rules, err := newCapture(nil, nil, e.lookup)
+	rules, err := client.NewCapture(nil, nil, e.lookup)
 	if err != nil {
 		return err
 	}
-	kept, held := rules.of(e.Environ)
+	kept, held := rules.Of(e.Environ)
 	if !s.Export.All {
 		kept = slices.DeleteFunc(kept, func(setting string) bool {
 			name, _, _ := strings.Cut(setting, "=")

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-queue/muster/cli/input"
+	"github.com/muster-queue/muster/client"
 	"github.com/muster-queue/muster/job"
 )
 
@@ -61,8 +62,8 @@ func (a *app) addJobFlags(cmd *cobra.Command) *jobFlags {
 			flag.NoOptDefVal = strconv.FormatBool(true)
 		}
 	}
-	cmd.Flags().StringArrayVar(&f.allow, "env-allow", nil, "capture variables of this `PATTERN` although they look secret or are denied; may be repeated; e.g. 'LC_*' (and those of "+envAllow+", with commas)")
-	cmd.Flags().StringArrayVar(&f.deny, "env-deny", nil, "do not capture variables of this `PATTERN`; may be repeated; e.g. 'LESS*', or '*' for none but those allowed (and those of "+envDeny+", with commas)")
+	cmd.Flags().StringArrayVar(&f.allow, "env-allow", nil, "capture variables of this `PATTERN` although they look secret or are denied; may be repeated; e.g. 'LC_*' (and those of "+client.EnvAllow+", with commas)")
+	cmd.Flags().StringArrayVar(&f.deny, "env-deny", nil, "do not capture variables of this `PATTERN`; may be repeated; e.g. 'LESS*', or '*' for none but those allowed (and those of "+client.EnvDeny+", with commas)")
 	cmd.Flags().BoolVar(&f.noEnv, "no-env", false, "do not capture the environment: the jobs get that of the agent")
 	return f
 }
@@ -109,11 +110,11 @@ func (f *jobFlags) environment(j *job.Job) ([]string, error) {
 	if f.noEnv {
 		return nil, nil
 	}
-	c, err := newCapture(f.allow, f.deny, f.app.lookup)
+	c, err := client.NewCapture(f.allow, f.deny, f.app.lookup)
 	if err != nil {
 		return nil, err
 	}
-	kept, held := c.of(f.app.Environ)
+	kept, held := c.Of(f.app.Environ)
 	held = slices.DeleteFunc(without(held, j.Command.Env), func(name string) bool { _, ok := j.Command.Secrets[name]; return ok })
 	if len(held) > 0 {
 		f.app.say("Not passed on to the jobs, for it looks secret: %s (--secret NAME refers to one that \"muster secret set\" made; --env NAME passes it on as it is).", strings.Join(held, ", "))
