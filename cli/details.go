@@ -211,6 +211,6 @@ func (p page) lines(name string, lines []string) {
 	}
 	fmt.Fprintf(p.out, "\n%s\n", p.out.Paint(output.Bold, name))
 	for _, l := range lines {
-		fmt.Fprintf(p.out, "  %s\n", output.CleanLines(l))
+		fmt.Fprintf(p.out, "  %s\n", strings.ReplaceAll(output.CleanLines(l), "\n", "\n    "))
 	}
 }

@@ -155,6 +155,9 @@ func (s *status) sorted(ctx context.Context, l *link, limit int) iter.Seq2[*clie
 				return
 			}
 		}
+		if len(list) == sortLimit && (limit == 0 || limit > sortLimit) {
+			s.app.say("At most %d jobs are sorted, and these are the first; there may be more.", sortLimit)
+		}
 		if partial {
 			s.app.say("There were too many jobs to look at them all: narrow the selection down, e.g. by --since.")
 		}

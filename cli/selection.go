@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/muster-queue/muster/client"
 	"github.com/muster-queue/muster/job"
@@ -26,7 +27,7 @@ type selection struct {
 	running    bool
 	reasons    []string
 	exit       int
-	exitFlag   func() bool
+	given      *pflag.FlagSet
 	all        bool
 
 	since, until, when string
@@ -62,7 +63,7 @@ func (a *app) addSelectionFlags(cmd *cobra.Command) *selection {
 	f.StringVar(&s.when, "when", "ended", "`WHAT` --since and --until are about: added, started or ended (completed or buried)")
 	f.StringVarP(&s.cwd, "cwd", "c", "", "with -f: the `DIR`ectory the file was added in, or with --cwd")
 	f.BoolVar(&s.duplicates, "duplicates", false, "with -f: the file was added with --duplicates")
-	s.exitFlag = func() bool { return f.Changed("exit") }
+	s.given = f
 	return s
 }
 
@@ -74,6 +75,9 @@ func (s *selection) addAllFlag(cmd *cobra.Command) {
 // settle makes the filter of the flags; it is called once.
 func (s *selection) settle(args []string) error {
 	s.args = args
+	if err := s.empty(); err != nil {
+		return err
+	}
 	if s.buried {
 		s.filter.States = append(s.filter.States, job.Buried.String())
 	}
@@ -93,7 +97,7 @@ func (s *selection) settle(args []string) error {
 		}
 		s.filter.Reasons = append(s.filter.Reasons, r)
 	}
-	if s.exitFlag() {
+	if s.given.Changed("exit") {
 		s.filter.Exit = &s.exit
 	}
 	if err := s.settleTime(); err != nil {
@@ -101,6 +105,27 @@ func (s *selection) settle(args []string) error {
 	}
 	if s.file != "" && len(args) > 0 {
 		return job.Errorf(job.Invalid, "give a file (-f %s) or jobs (%s), not both", s.file, args[0])
+	}
+	return nil
+}
+
+// textFlags are those that select by a text.
+var textFlags = []string{
+	"file", "group", "queue", "kind", "account", "state", "reason", "host", "worker", "command", "group-prefix", "group-part",
+	"key-prefix", "key-part", "submitter", "since", "until",
+}
+
+// empty refuses a flag with nothing in it, as an unset variable of a script gives:
+// it would select all jobs.
+func (s *selection) empty() error {
+	for _, name := range textFlags {
+		f := s.given.Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		if text := f.Value.String(); text == "" || text == "[]" && f.Value.Type() == "stringSlice" {
+			return job.Errorf(job.Invalid, "--%s is empty; say what, or leave it out", name)
+		}
 	}
 	return nil
 }
@@ -117,6 +142,12 @@ func (s *selection) settleTime() error {
 	}
 	if span.Until, err = moment(s.until, time.Time{}, s.app.now()); err != nil {
 		return job.Wrap(err, "", "--until")
+	}
+	switch {
+	case s.given.Changed("when") && s.since == "" && s.until == "":
+		return job.Errorf(job.Invalid, "--when %s says what --since and --until are about: give one of them", s.when)
+	case !span.Until.IsZero() && !span.Since.Before(span.Until):
+		return job.Errorf(job.Invalid, "--since %s is not before --until %s: nothing can be selected", s.since, s.until)
 	}
 	return nil
 }

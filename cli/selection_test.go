@@ -54,7 +54,11 @@ func TestChangesOfEverythingMustBeMeant(t *testing.T) {
 }
 
 func TestSelectionsThatAreNone(t *testing.T) {
-	for _, line := range []string{"--state asleep", "--reason boredom", "-f x key"} {
+	for _, line := range []string{
+		"--state asleep", "--reason boredom", "-f x key", "--when added", "--since 1h --until 2h",
+		// What an unset variable gives would select all.
+		"--group= -b", "--state=", "--key-part= -q q", "--host=", "--reason=", "--since= -b",
+	} {
 		if _, err := selected(t, line); !job.IsKind(err, job.Invalid) {
 			t.Errorf("%q: %v", line, err)
 		}

@@ -25,8 +25,9 @@ func statusCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [KEY...]",
 		Short: "Show how jobs stand",
-		Long: `Without a selection, status counts the jobs of each group by their state. With
-one it lists the jobs; of a single job it shows everything that is known.
+		Long: `Without a selection, or with one of a group or a queue alone, status counts the
+jobs of each group by their state (-l lists them). With any other selection it
+lists the jobs; of a single job it shows everything that is known.
 
 --outcomes puts jobs together that ended alike, with an example of each, which is
 the way to look at many failures. --explain says why a job is not running.`,
@@ -82,7 +83,7 @@ func (s *status) show(ctx context.Context, l *link) error {
 		return s.showExplanations(ctx, l)
 	case len(s.args) == 1 && !s.list && s.app.table():
 		return s.showOne(ctx, l)
-	case s.list || s.sort != "" || s.fine():
+	case s.list || s.limit > 0 || s.sort != "" || s.fine():
 		return s.showList(ctx, l)
 	}
 	return s.showCounts(ctx, l)

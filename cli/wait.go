@@ -32,7 +32,7 @@ Without a selection it waits for every job of the namespace.`,
 	f.StringVarP(&s.filter.Queue, "queue", "q", "", "jobs of this `QUEUE`")
 	f.StringVarP(&s.cwd, "cwd", "c", "", "with -f: the `DIR`ectory the file was added in, or with --cwd")
 	f.BoolVar(&s.duplicates, "duplicates", false, "with -f: the file was added with --duplicates")
-	s.exitFlag = func() bool { return false }
+	s.given = f
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := s.settle(args); err != nil {
 			return err

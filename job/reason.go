@@ -1,6 +1,9 @@
 package job
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Reason is why an attempt failed, from a closed list that only grows.
 type Reason uint8
@@ -75,12 +78,14 @@ func (r Reason) Word() string {
 
 // ParseReason reads a reason's word.
 func ParseReason(word string) (Reason, error) {
+	words := make([]string, 0, numReasons)
 	for i := range reasons {
 		if reasons[i].word == word {
 			return Reason(i), nil
 		}
+		words = append(words, reasons[i].word)
 	}
-	return 0, Errorf(Invalid, "unknown failure reason %q", word)
+	return 0, Errorf(Invalid, "unknown failure reason %q; the reasons are %s", word, strings.Join(words[1:], ", "))
 }
 
 // Innocent reports whether the command was stopped for others' sake: it did not
