@@ -108,6 +108,6 @@ func (i *Info) Held() *job.Attempt {
 	return &job.Attempt{
 		ID: l.Attempt, Number: l.Number, Version: l.GivenVersion,
 		Worker: i.Worker.Name, Host: i.Worker.Host,
-		Granted: l.Granted.Std(), Started: l.Started.Std(), Asked: i.Job.Needs, Time: i.Job.Time,
+		Granted: l.Granted.Std(), Started: l.Started.Std(), Asked: i.needs, Time: i.time,
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/queue"
@@ -22,6 +23,10 @@ type found struct {
 	past   *job.Finished
 	worker job.Worker
 	mark   job.Mark
+	// needs and time are what the attempt that holds it was given, its own and what
+	// was learned.
+	needs job.Resources
+	time  time.Duration
 	// account pays; of a complete job it is known with its description.
 	account string
 }
@@ -68,6 +73,8 @@ func (w *writer) found(l *job.Live) found {
 		j.worker = row.Worker
 	}
 	j.mark = l.Mark
+	ask := w.state.Granted(l.Seq)
+	j.needs, j.time = ask.Needs, ask.Time
 	return j
 }
 

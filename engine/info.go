@@ -44,7 +44,7 @@ func (n *Namespace) Attempts(ctx context.Context, id JobID) ([]job.AttemptRow, e
 
 // info completes what was found with what is kept on disk.
 func (n *Namespace) info(f *found, j *job.Job, output, env bool) (*Info, error) {
-	i := &Info{Live: f.live, Job: j, Worker: f.worker, Account: f.account, End: f.end, Ended: f.ended.Std()}
+	i := &Info{Live: f.live, Job: j, Worker: f.worker, Account: f.account, End: f.end, Ended: f.ended.Std(), needs: f.needs, time: f.time}
 	i.Live.Mark = f.mark
 	var err error
 	if i.Last, err = n.lastAttempt(&f.live); err != nil {

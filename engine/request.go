@@ -272,6 +272,10 @@ type Info struct {
 	Env []string
 	// Dependencies are told by Get: who it waits for, and who waits for it.
 	Dependencies *Dependencies
+
+	// needs and time are what the attempt that holds it was given; see Held.
+	needs job.Resources
+	time  time.Duration
 }
 
 // OutcomesRequest groups jobs by state, reason and exit code.
