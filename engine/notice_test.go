@@ -339,6 +339,7 @@ func TestNoticePausedTestedRemoved(t *testing.T) {
 		if err := b.ns.RemoveNotice(b.ctx, "n"); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // a delivery that is under way goes on, and fails
 		r.fail = nil
 		time.Sleep(time.Hour)
 		r.want(t, "job.complete a", "test")
