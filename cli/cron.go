@@ -65,6 +65,9 @@ func (f *cronFlags) read(cmd *cobra.Command, s *cron.Schedule) (fields []string,
 	if s.Missed, err = cron.ParseMissed(f.missed); err != nil {
 		return nil, err
 	}
+	if f.missedMax != 0 && cmd.Flags().Changed("missed") && s.Missed != cron.MissedAll {
+		return nil, job.Errorf(job.Invalid, "--missed-max is for --missed all; %s makes one job at most", s.Missed)
+	}
 	if s.Overlap, err = cron.ParseOverlap(f.overlap); err != nil {
 		return nil, err
 	}
@@ -95,6 +98,9 @@ func ahead(text string, now time.Time) (job.Time, error) {
 func (f *cronFlags) job(ctx context.Context, l *link, name string, command []string) (*job.Job, error) {
 	if len(command) == 0 {
 		return nil, job.Errorf(job.Invalid, `a command is missing; it follows "--"`)
+	}
+	if err := notQuoted(command, "... --", "... --"); err != nil {
+		return nil, err
 	}
 	j, err := f.prepare(ctx, l, name)
 	if err != nil {

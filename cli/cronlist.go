@@ -29,7 +29,7 @@ var cronColumns = []cronColumn{
 	{output.Column{Name: "result"}, func(i *client.ScheduleInfo) any { return output.State(i.Last.State) }},
 	{output.Column{Name: "command", Stretch: true}, func(i *client.ScheduleInfo) any { return jobText(i.Job) }},
 	{output.Column{Name: "reason", Detail: true}, func(i *client.ScheduleInfo) any { return unless(i.Last.Reason, "") }},
-	{output.Column{Name: "exit_code", Detail: true}, func(i *client.ScheduleInfo) any { return i.Last.Exit }},
+	{output.Column{Name: "exit_code", Detail: true}, lastExit},
 	{output.Column{Name: "last_key", Detail: true}, func(i *client.ScheduleInfo) any { return unless(api.KeyText(i.Last.Key), "") }},
 	{output.Column{Name: "last_time", Detail: true}, func(i *client.ScheduleInfo) any { return i.Last.At }},
 	{output.Column{Name: "last_ended", Detail: true}, func(i *client.ScheduleInfo) any { return i.Last.Ended }},
@@ -45,6 +45,14 @@ var cronColumns = []cronColumn{
 	{output.Column{Name: "queue", Detail: true}, func(i *client.ScheduleInfo) any { return i.Job.QueueName() }},
 	{output.Column{Name: "made", Detail: true}, func(i *client.ScheduleInfo) any { return i.Made }},
 	{output.Column{Name: "error", Detail: true}, func(i *client.ScheduleInfo) any { return unless(i.Error, "") }},
+}
+
+// lastExit is the exit code of the last job, if that has ended.
+func lastExit(i *client.ScheduleInfo) any {
+	if i.Last.State != job.Complete.String() && i.Last.State != job.Buried.String() {
+		return nil
+	}
+	return i.Last.Exit
 }
 
 // jobText is what a job does, for people.

@@ -62,11 +62,8 @@ func (s *submission) source(args []string) (*input.Source, error) {
 		return nil, job.Errorf(job.Invalid, "give a file (-f %s) or a command (%s), not both", s.file, args[0])
 	case len(args) == 1 && looksLikeJobs(args[0]):
 		return nil, job.Errorf(job.Invalid, "%s is not a command; to run the commands in it, write -f %[1]s", args[0])
-	case len(args) == 1 && quotedLine(args[0]):
-		return nil, job.Errorf(job.Invalid, "%q is one word, and no program has that name; leave the quotes out (muster run %s), or for a line of the shell write: muster run -- %s",
-			args[0], args[0], (&job.Command{Argv: []string{"bash", "-c", args[0]}}).String())
 	case len(args) > 0:
-		return nil, nil
+		return nil, notQuoted(args, "muster run", "muster run --")
 	case s.file == "":
 		return nil, job.Errorf(job.Invalid, "nothing to do: give a file of commands (-f FILE, or -f - for the standard input) or a command")
 	}
@@ -79,6 +76,16 @@ func looksLikeJobs(arg string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0
 }
 
+// notQuoted refuses a command that is a whole line in quotes, and says how it is
+// written: after bare as words, after dashed as a line of the shell.
+func notQuoted(args []string, bare, dashed string) error {
+	if len(args) != 1 || !quotedLine(args[0]) {
+		return nil
+	}
+	return job.Errorf(job.Invalid, "%q is one word, and no program has that name; leave the quotes out (%s %s), or for a line of the shell write: %s %s",
+		args[0], bare, args[0], dashed, (&job.Command{Argv: []string{"bash", "-c", args[0]}}).String())
+}
+
 // quotedLine tells a whole command line in quotes from the name of a program.
 func quotedLine(arg string) bool {
 	words := strings.Fields(arg)
@@ -88,7 +95,7 @@ func quotedLine(arg string) bool {
 	if _, err := exec.LookPath(arg); err == nil {
 		return false
 	}
-	_, err := exec.LookPath(words[0])
+	_, err := exec.LookPath(strings.TrimRight(words[0], ";&|"))
 	return err == nil || shellWord.MatchString(words[0])
 }
 

@@ -69,6 +69,9 @@ func (n *Namespace) AddSchedule(ctx context.Context, s cron.Schedule, once ...On
 		if err := made.renew(); err != nil {
 			return nil, err
 		}
+		if s.End != 0 && (s.End <= w.state.Now() || made.expression.After() == 0 && s.Next(made.expression, w.state.Now().Std()).IsZero()) {
+			return nil, job.Errorf(job.Invalid, "schedule %s has no time to come: it ends at %s", s.Name, s.End.Std().UTC().Format(time.RFC3339))
+		}
 		w.record(job.EventRow{Kind: job.EventScheduleAdded, Who: whoOf(ctx), Details: s.Settings()})
 		return made, nil
 	})

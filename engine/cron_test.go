@@ -248,6 +248,8 @@ func TestScheduleRefused(t *testing.T) {
 		}{
 			"there is one": {every("there", "@hourly"), job.Exists},
 			"expression":   {every("s", "* * *"), job.Invalid},
+			"over":         {cron.Schedule{Name: "s", Expression: "@after 1s", Job: every("", "").Job, End: 1}, job.Invalid},
+			"before any":   {cron.Schedule{Name: "s", Expression: "0 0 1 1 *", Job: every("", "").Job, End: job.TimeOf(time.Now().Add(time.Minute))}, job.Invalid},
 			"no job":       {cron.Schedule{Name: "s", Expression: "@daily"}, job.Invalid},
 			"bad job":      {cron.Schedule{Name: "s", Expression: "@daily", Job: &job.Job{Data: []byte("x"), Needs: job.Resources{"cpu": -1}}}, job.Invalid},
 		} {
