@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -177,7 +178,7 @@ var noticeColumns = []noticeColumn{
 	{output.Column{Name: "dead", Right: true}, func(i *client.NoticeInfo) any { return i.Dead }},
 	{output.Column{Name: "paused", Detail: true}, func(i *client.NoticeInfo) any { return i.Paused }},
 	{output.Column{Name: "queue", Detail: true}, func(i *client.NoticeInfo) any { return hookQueue(i) }},
-	{output.Column{Name: "give_up", Detail: true}, func(i *client.NoticeInfo) any { return i.GiveUp }},
+	{output.Column{Name: "give_up", Detail: true}, func(i *client.NoticeInfo) any { return cmp.Or(i.GiveUp, notice.DefaultGiveUp) }},
 	{output.Column{Name: "last", Detail: true}, func(i *client.NoticeInfo) any { return i.Last }},
 	{output.Column{Name: "made", Detail: true}, func(i *client.NoticeInfo) any { return i.Made }},
 	{output.Column{Name: "error", Detail: true}, func(i *client.NoticeInfo) any { return unless(i.Error, "") }},

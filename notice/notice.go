@@ -7,6 +7,7 @@
 package notice
 
 import (
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -178,8 +179,23 @@ func CheckURL(text string) error {
 	case u.Fragment != "":
 		return job.Errorf(job.Invalid, "URL %.100q has a fragment, which is never sent", text)
 	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return CheckAddress(ip)
+	}
 	return nil
 }
+
+// CheckAddress refuses addresses at which no receiver is, but the secrets of a machine
+// in a cloud may be. Errors: Invalid.
+func CheckAddress(ip netip.Addr) error {
+	if ip = ip.Unmap(); ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() || ip == metadataV6 {
+		return job.Errorf(job.Invalid, "nothing is sent to %s: link-local addresses are refused", ip)
+	}
+	return nil
+}
+
+// metadataV6 is where a cloud tells its machines their secrets, but for its IPv4.
+var metadataV6 = netip.MustParseAddr("fd00:ec2::254")
 
 // Scope is which jobs, as text.
 func (n *Notice) Scope() string {

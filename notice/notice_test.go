@@ -33,6 +33,8 @@ func TestValidate(t *testing.T) {
 		"for ever":      func(n *Notice) { n.GiveUp = MaxGiveUp + 1 },
 		"file":          func(n *Notice) { n.URL = "file:///etc/passwd" },
 		"no host":       func(n *Notice) { n.URL = "https:///x" },
+		"metadata":      func(n *Notice) { n.URL = "http://169.254.169.254/latest" },
+		"metadata v6":   func(n *Notice) { n.URL = "http://[::ffff:169.254.169.254]/" },
 		"fragment":      func(n *Notice) { n.URL = "https://example.org/#x" },
 		"data":          func(n *Notice) { n.URL, n.Job = "", &job.Job{Data: []byte("x")} },
 		"key":           func(n *Notice) { n.URL, n.Job = "", &job.Job{Key: "k", Command: hook.Command} },

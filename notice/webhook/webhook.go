@@ -48,21 +48,14 @@ func New() *Sender {
 // Close lets connections go that nobody uses.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }
 
-// control refuses addresses at which no receiver is, but the secrets of a machine in
-// a cloud may be.
+// control refuses the addresses that notice.CheckAddress does, whatever name led there.
 func control(_, address string, _ syscall.RawConn) error {
 	a, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return job.Errorf(job.Invalid, "%s is no address", address)
 	}
-	if ip := a.Addr().Unmap(); ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() || ip == metadataV6 {
-		return job.Errorf(job.Denied, "nothing is sent to %s: link-local addresses are refused", ip)
-	}
-	return nil
+	return notice.CheckAddress(a.Addr())
 }
-
-// metadataV6 is where a cloud tells its machines their secrets, but for its IPv4.
-var metadataV6 = netip.MustParseAddr("fd00:ec2::254")
 
 // checkRedirect follows a redirection only to the same host, by which the message is
 // still sent.
