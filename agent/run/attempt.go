@@ -152,7 +152,7 @@ func (x *attempt) start() error {
 	main, err := x.launch(x.prog, attr)
 	x.closeChildEnds()
 	if err != nil {
-		return startFailure(x.prog.path, err)
+		return x.startFailure(x.prog.path, err)
 	}
 	x.r.mu.Lock()
 	x.main = main

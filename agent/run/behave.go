@@ -105,7 +105,7 @@ func (x *attempt) aside(line string, limit time.Duration) (outcome, printed stri
 	out.closeChild()
 	if err != nil {
 		out.finish()
-		return "", "", startFailure(path, err)
+		return "", "", x.startFailure(path, err)
 	}
 	out.readOn()
 	late := x.watchAside(c, limit)

@@ -116,10 +116,12 @@ func (x *attempt) amount(name string) string {
 }
 
 // startFailure tells why a program could not be started.
-func startFailure(path string, err error) error {
+func (x *attempt) startFailure(path string, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return failed(job.ReasonNotFound, "start %s: it, or the interpreter its first line names, is not there", path)
+	case x.who != nil && errors.Is(err, unix.EACCES):
+		return failed(job.ReasonPermission, "start %s: user %s (group %d) may not execute it, or not enter the directory %s or one above", path, x.who.title(), x.who.gid, x.dir.cwd)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return failed(job.ReasonPermission, "start %s: no permission to execute it (is it a directory, not marked executable, or on a volume mounted noexec?)", path)
 	case errors.Is(err, unix.ENOEXEC):

@@ -381,6 +381,15 @@ func TestAsAnotherUser(t *testing.T) {
 	}
 	want(t, a.command(t, job.Command{Line: "true", User: "no-such-user"}), job.ReasonPermission)
 	want(t, a.command(t, job.Command{Line: "true", UnixGroup: "no-such-group"}), job.ReasonPermission)
+	closed := filepath.Join(base, "closed")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r = a.command(t, job.Command{Line: "true", User: "nobody", Dir: closed})
+	want(t, r, job.ReasonPermission)
+	if !strings.Contains(r.Message, "user nobody") || !strings.Contains(r.Message, "not enter the directory "+closed) {
+		t.Errorf("message %q", r.Message)
+	}
 }
 
 // A secret wins over what the job sets, and what is unset is not there.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"os"
 	"os/user"
 	"strconv"
@@ -60,6 +61,9 @@ func (id *identity) user(name string) error {
 	}
 	return nil
 }
+
+// title is the user's name, or number where only the group changes.
+func (id *identity) title() string { return cmp.Or(id.name, strconv.Itoa(int(id.uid))) }
 
 func number(s string) uint32 {
 	n, _ := strconv.ParseUint(s, 10, 32)
