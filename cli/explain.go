@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/client"
@@ -61,7 +62,7 @@ func (s *status) explainOne(ctx context.Context, l *link, i *client.Info, list *
 	s.app.printCommand("", i)
 	fmt.Fprintf(out, "  %s\n", output.Clean(e.Summary))
 	for _, o := range e.Obstacles {
-		if o.Text == e.Summary {
+		if saysIt(e.Summary, o.Text) {
 			continue
 		}
 		until := ""
@@ -74,4 +75,9 @@ func (s *status) explainOne(ctx context.Context, l *link, i *client.Info, list *
 		fmt.Fprintf(out, "  %s before it\n", plural(e.Ahead, "job"))
 	}
 	return nil
+}
+
+// saysIt reports whether a summary is what an obstacle says, maybe with more behind it.
+func saysIt(summary, obstacle string) bool {
+	return summary == obstacle || strings.HasPrefix(summary, strings.TrimSuffix(obstacle, ".")+". ")
 }
