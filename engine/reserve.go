@@ -257,7 +257,8 @@ func (w *writer) settle(q *waiter, grants []queue.Grant) {
 func (w *writer) serveWaiters() {
 	list := w.waiters.list
 	if len(list) > 0 {
-		opened := w.sched.Opened(w.state.Now())
+		opened, more := w.sched.Opened(w.state.Now())
+		w.more = w.more || more
 		w.fresh = w.fresh || opened || !w.idle() && w.state.Arisen()
 	}
 	if w.fresh {

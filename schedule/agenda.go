@@ -7,8 +7,9 @@ type tuning struct {
 	// for how many workers at a time; with more, one walk over everything
 	// replaces them.
 	news, walks int
-	// lanes of a queue that opens again are walked one by one up to this number.
-	lanes int
+	// lanes that open together are walked one by one up to this number; turns is how
+	// many one call outside of passes opens or closes.
+	lanes, turns int
 	// listed is up to how many shapes of the kinds asked for are gone through one
 	// by one; with more, the order of service is walked and others passed over.
 	listed int
@@ -16,7 +17,7 @@ type tuning struct {
 	indexed int
 }
 
-var defaultTuning = tuning{news: 1024, walks: 256, lanes: 64, listed: 1024, indexed: 50_000}
+var defaultTuning = tuning{news: 1024, walks: 256, lanes: 64, turns: 500, listed: 1024, indexed: 50_000}
 
 // task is an entry of the agenda: an offer whose first job is to be placed, or a
 // walk that goes on, at the position at which its turn comes. A task that is not

@@ -17,6 +17,8 @@ type lane struct {
 	need  vec
 
 	inQueue, inClass, inLimits int // where it is among their lanes
+
+	turning bool // it is in Scheduler.turning
 }
 
 type laneKey struct {
@@ -169,28 +171,50 @@ func (l *lane) from(r rank) (rank, bool) {
 	return r, true
 }
 
-// close takes lanes that give out nothing any more out of the order of service.
-func (s *Scheduler) close(lanes []*lane) {
+// turn has lanes leave the order of service or come back to it, as their queues and
+// limits say by then. There may be many: turnLanes does it, a part at a time.
+func (s *Scheduler) turn(lanes []*lane) {
 	for _, l := range lanes {
-		s.unlist(l)
+		if !l.turning {
+			l.turning = true
+			s.turning = append(s.turning, l)
+		}
 	}
 }
 
-// reopen puts lanes back, and on the agenda what became ready or found no room while
-// they were closed.
-func (s *Scheduler) reopen(lanes []*lane) {
-	many := len(lanes) > s.tune.lanes
-	for _, l := range lanes {
-		s.list(l)
-		switch {
-		case l.order == nil:
-			continue
-		case !l.command:
-		case many:
-			l.party.everything(s)
-		default:
-			l.party.add(s, s.walkLane(l))
+// turnLanes does what turn asked for, within the budget; it reports whether it came to
+// the end. Nothing may be served before that.
+func (s *Scheduler) turnLanes() bool {
+	for n := len(s.turning); n > 0; n-- {
+		if s.budget <= 0 {
+			return false
 		}
-		s.opened = true
+		s.budget--
+		l := s.turning[n-1]
+		s.turning[n-1] = nil
+		s.turning = s.turning[:n-1]
+		l.turning = false
+		if l.open() {
+			s.reopen(l, n > s.tune.lanes)
+		} else {
+			s.unlist(l)
+		}
 	}
+	return true
+}
+
+// reopen puts a lane back, and on the agenda what became ready or found no room while
+// it was closed: everything, if it is one of many.
+func (s *Scheduler) reopen(l *lane, many bool) {
+	s.list(l)
+	switch {
+	case l.order == nil:
+		return
+	case !l.command:
+	case many:
+		l.party.everything(s)
+	default:
+		l.party.add(s, s.walkLane(l))
+	}
+	s.opened = true
 }

@@ -95,7 +95,7 @@ func (s *Scheduler) retryLimit(l *limit) {
 	for _, u := range l.uses {
 		for _, set := range u.sets {
 			if set.open() {
-				s.reopen(set.lanes)
+				s.turn(set.lanes)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -447,5 +448,74 @@ func TestNothingStaysOfLimits(t *testing.T) {
 	}
 	if len(b.s.limits)+len(b.s.limitSets)+len(b.s.timed) > 0 {
 		t.Errorf("%v, %v, %v", b.s.limits, b.s.limitSets, b.s.timed)
+	}
+}
+
+// lanes is a scheduler with an agent and so many lanes, one job in each, of a limit.
+func lanes(n int) *Scheduler {
+	s := New(Config{})
+	s.SetLimit(&job.Limit{Name: "l"})
+	s.SetWorker(1, Worker{Agent: true, Capacity: job.Resources{job.CPU: 4000}})
+	for i := range n {
+		s.DefineShape(job.ShapeID(i+1), &job.Shape{
+			Queue: job.QueueID(i + 1), Command: true, Needs: job.Resources{job.CPU: 1000}, Limits: []job.LimitUse{{Name: "l"}},
+		})
+		s.Push(job.ShapeID(i+1), Item{Seq: job.Seq(i + 1), Place: uint64(i + 1)})
+	}
+	for more := true; more; {
+		_, more = s.Pass(1, 500)
+	}
+	return s
+}
+
+// Opening a limit with many lanes is part of the work that passes are given, and
+// nothing is served before all are open: the first job is the first that is placed.
+func TestManyLanesOpen(t *testing.T) {
+	s := lanes(10_000)
+	s.SetLimit(&job.Limit{Name: "l", Max: 1})
+	var placed []Placement
+	for calls := 1; ; calls++ {
+		list, more := s.Pass(1, 500)
+		if placed = append(placed, list...); !more {
+			break
+		}
+		if left := max(0, 10_000-500*calls); len(placed) == 0 && len(s.turning) != left {
+			t.Fatalf("%d lanes are left after %d calls, want %d", len(s.turning), calls, left)
+		}
+	}
+	if len(placed) != 1 || placed[0].Seq != 1 || len(s.turning) != 0 {
+		t.Errorf("placed %v, with %d lanes left", placed, len(s.turning))
+	}
+	s.Release(1)
+	for calls := 0; ; calls++ {
+		switch list, more := s.Pull(1, Pull{N: 1, Command: true}); {
+		case len(list) == 1 && list[0].Seq == 2 && calls == 10_000/500-1:
+			return
+		case !more || calls >= 10_000/500-1:
+			t.Fatalf("call %d of pulls places %v", calls, list)
+		}
+	}
+}
+
+// BenchmarkOpening opens and closes a limit with many lanes; longest is what one call took at most.
+func BenchmarkOpening(b *testing.B) {
+	for _, n := range []int{1000, 10_000} {
+		b.Run(fmt.Sprint("lanes=", n), func(b *testing.B) {
+			s, longest := lanes(n), time.Duration(0)
+			timed := func(do func()) {
+				began := time.Now()
+				do()
+				longest = max(longest, time.Since(began))
+			}
+			for b.Loop() {
+				for _, most := range []int64{1 << 30, 0} {
+					timed(func() { s.SetLimit(&job.Limit{Name: "l", Max: most}) })
+					for more := true; more; {
+						timed(func() { _, more = s.Pass(1, 500) })
+					}
+				}
+			}
+			b.ReportMetric(float64(longest.Microseconds()), "longest-µs")
+		})
 	}
 }

@@ -113,13 +113,15 @@ func (s *Scheduler) NextOpening() (job.Time, bool) {
 }
 
 // Opened reports whether jobs came back into the order of service since the last call,
-// since a queue or a limit has room again.
-func (s *Scheduler) Opened(now job.Time) bool {
+// since a queue or a limit has room again; with more it wants to be called again for that.
+func (s *Scheduler) Opened(now job.Time) (opened, more bool) {
 	s.Advance(now)
 	s.tick()
-	was := s.opened
-	s.opened = false
-	return was
+	if s.budget = s.tune.turns; !s.turnLanes() {
+		return false, true
+	}
+	opened, s.opened = s.opened, false
+	return opened, false
 }
 
 // dueLimits are limits by the time at which their room changes, the soonest first.

@@ -137,7 +137,7 @@ func (s *Scheduler) leaveLimits(l *lane) {
 func (s *Scheduler) shut(sets []*limitSet) {
 	for _, set := range sets {
 		if set.shuts++; set.shuts == 1 {
-			s.close(set.lanes)
+			s.turn(set.lanes)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func (s *Scheduler) shut(sets []*limitSet) {
 func (s *Scheduler) unshut(sets []*limitSet) {
 	for _, set := range sets {
 		if set.shuts--; set.shuts == 0 {
-			s.reopen(set.lanes)
+			s.turn(set.lanes)
 		}
 	}
 }

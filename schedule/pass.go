@@ -4,13 +4,13 @@ import "github.com/muster-queue/muster/job"
 
 // Pass places ready commands on agents, in the order of service, until nothing
 // more fits or about max units of work (a job placed, a shape tried, an agent
-// looked at for a reservation) are done; then more is true and it wants to be
+// looked at for a reservation, a lane opened or closed) are done; then more is true and it wants to be
 // called again. It looks only at what changed since the last pass. The slice is
 // valid until the next call. What else it did tell Preemptions and Moves.
 func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) {
 	s.begin(now)
 	s.budget = max
-	if !s.arrive() {
+	if !s.arrive() || !s.turnLanes() {
 		return s.placed, true
 	}
 	s.assess() // those who have jobs for agents that came
@@ -24,7 +24,7 @@ func (s *Scheduler) Pass(now job.Time, max int) (placed []Placement, more bool) 
 		if s.budget <= 0 || !s.plan() {
 			return s.placed, true
 		}
-		if s.next().party == nil {
+		if len(s.turning) == 0 && s.next().party == nil {
 			s.underway = false
 			return s.placed, false
 		}
@@ -60,7 +60,7 @@ func (s *Scheduler) open() {
 
 // work serves the agendas, level by level.
 func (s *Scheduler) work() {
-	for s.budget > 0 {
+	for s.budget > 0 && s.turnLanes() {
 		b := s.next()
 		switch {
 		case s.stage < Free && (b.party == nil || b.level > s.stage):

@@ -25,13 +25,16 @@ type pull struct {
 
 // Pull places up to N jobs on one worker, in the order of service, and grants
 // nothing beyond what it has free, if it said what it has. With a filter by group
-// it may have to build an index first: then more is true, and the same request
-// wants to be made again. The slice is valid until the next call.
+// it may have to build an index first, or many lanes are to be opened or closed: then
+// more is true, and the same request wants to be made again. The slice is valid until the next call.
 func (s *Scheduler) Pull(now job.Time, req Pull) (placed []Placement, more bool) {
 	s.begin(now)
 	p := s.newPull(req)
 	if req.N <= 0 || p.worker != nil && p.worker.closed {
 		return nil, false
+	}
+	if s.budget = s.tune.turns; !s.turnLanes() {
+		return nil, true
 	}
 	switch {
 	case len(req.Groups) > 0:

@@ -82,12 +82,7 @@ func (s *Scheduler) count(q *queue, n int64) {
 func (s *Scheduler) change(q *queue, do func()) {
 	was := q.open()
 	do()
-	if q.open() == was {
-		return
-	}
-	if was {
-		s.close(q.lanes)
-	} else {
-		s.reopen(q.lanes)
+	if q.open() != was {
+		s.turn(q.lanes)
 	}
 }

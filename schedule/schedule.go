@@ -114,6 +114,7 @@ type Scheduler struct {
 	limitsChanged []*limit
 	timed         dueLimits
 	opened        bool
+	turning       []*lane // see turn
 
 	// The pass under way: its number, the level that is being served, and the
 	// search for victims there. front is whether one is, in strict mode.

@@ -13,6 +13,9 @@ func (s *Scheduler) passStrict() (more bool) {
 		}
 	}
 	for ; s.budget > 0; s.budget-- {
+		if !s.turnLanes() {
+			return true
+		}
 		p := s.foremost()
 		if p == nil || !s.serveFront(p) {
 			s.endStrict()
