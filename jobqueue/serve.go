@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-queue/muster"
 	"github.com/muster-queue/muster/job"
+	"github.com/muster-queue/muster/learn"
 	"github.com/muster-queue/muster/server"
 )
 
@@ -55,6 +56,12 @@ type ServerConfig struct {
 	// InterruptTime is how long requests under way, and then runners, may take to end
 	// at a stop; ReserveTicker how often it is looked whether runners are wanted.
 	InterruptTime, ReserveTicker time.Duration
+	// RecMBRound and RecSecRound are what the memory and the seconds that were learned
+	// are rounded up to; default: what was set with "muster kind set", at first 100 and
+	// 1800. They stay with the store.
+	RecMBRound, RecSecRound int
+	// LogClientErrors has every request that fails logged as a warning; nil: yes.
+	LogClientErrors *bool
 	// Logger gets what is worth a look; default: slog's.
 	Logger *slog.Logger
 }
@@ -98,8 +105,27 @@ func Serve(config ServerConfig) (s *Server, msg string, err error) {
 			return nil, "", failed("Serve", "", cfg.DBFile, errors.Join(err, m.Stop()))
 		}
 	}
+	if err := s.learns(cfg); err != nil {
+		return nil, "", failed("Serve", "", cfg.DBFile, errors.Join(err, s.Stop()))
+	}
 	go s.follow()
 	return s, cfg.message(there, m.Server().Restored()), nil
+}
+
+// learns sets how what was learned is rounded.
+func (s *Server) learns(cfg ServerConfig) error {
+	settings, fields := learn.Settings{}, []string{}
+	if n := cfg.RecMBRound; n != 0 {
+		settings.RoundMemory, fields = int64(n)*learn.MB, append(fields, "round_memory")
+	}
+	if n := cfg.RecSecRound; n != 0 {
+		settings.RoundTime, fields = time.Duration(n)*time.Second, append(fields, "round_time")
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	_, err := s.muster.Client().Namespace("").SetKind(context.Background(), "", settings, fields...)
+	return err
 }
 
 func (cfg ServerConfig) withDefaults() ServerConfig {
@@ -129,6 +155,8 @@ func (cfg *ServerConfig) check() error {
 		return job.Errorf(job.Invalid, "scheduler %.80q is unknown; use local", cfg.SchedulerName)
 	case cfg.Host == "0.0.0.0" && CurrentIP() == "":
 		return errNoHost
+	case cfg.RecMBRound < 0 || cfg.RecSecRound < 0 || cfg.RecMBRound > 1<<20 || cfg.RecSecRound > 30*24*3600:
+		return job.Errorf(job.Invalid, "a RecMBRound of %d and a RecSecRound of %d; choose at most 1048576 MB and 2592000 seconds", cfg.RecMBRound, cfg.RecSecRound)
 	}
 	if _, ok := cfg.SchedulerConfig.(*LocalConfig); !ok && cfg.SchedulerConfig != nil {
 		return job.Errorf(job.Invalid, "the SchedulerConfig is a %T; for local it is a *jobqueue.LocalConfig", cfg.SchedulerConfig)
@@ -165,6 +193,7 @@ func (cfg *ServerConfig) muster() muster.Config {
 	c := server.Config{
 		Data: cfg.DBFile, Backup: cfg.DBFileBackup, Listen: net.JoinHostPort(cfg.Host, cfg.Port), HTTP: server.NoHTTP,
 		Hold: -1, StopGrace: cfg.InterruptTime, Logger: cfg.Logger,
+		LogErrors: cfg.LogClientErrors == nil || *cfg.LogClientErrors,
 	}
 	if cfg.WebPort != "" {
 		c.HTTP = net.JoinHostPort(cfg.Host, cfg.WebPort)

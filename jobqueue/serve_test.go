@@ -1,6 +1,7 @@
 package jobqueue_test
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"net"
@@ -12,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-queue/muster/client"
 	"github.com/muster-queue/muster/jobqueue"
+	"github.com/muster-queue/muster/learn"
 )
 
 func TestServeRefuses(t *testing.T) {
@@ -235,6 +238,35 @@ func TestSignals(t *testing.T) {
 		ok(t, c.Wait())
 		if string(rest) != want+"\n" {
 			t.Errorf("%v: %q; want %q", sig, rest, want)
+		}
+	}
+}
+
+// What is set of learning and of the log is as the server then works.
+func TestLearningAndLog(t *testing.T) {
+	for _, quiet := range []bool{false, true} {
+		var log bytes.Buffer
+		logs := !quiet
+		s, _, err := jobqueue.Serve(jobqueue.ServerConfig{
+			Port: "0", RecMBRound: 250, RecSecRound: 60, LogClientErrors: &logs, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		ok(t, err)
+		at, err := client.DiscoverIn(s.Data())
+		ok(t, err)
+		c, err := client.New(at)
+		ok(t, err)
+		k, err := c.Namespace("").Kind(t.Context(), "")
+		ok(t, err)
+		if k.Effective.RoundMemory != 250*learn.MB || k.Effective.RoundTime != time.Minute {
+			t.Errorf("%+v", k.Effective)
+		}
+		if _, err := c.Namespace("").Kind(t.Context(), "never seen"); err == nil {
+			t.Error("a kind that is not there was found")
+		}
+		ok(t, c.Close())
+		ok(t, s.Stop())
+		if told := strings.Contains(log.String(), "never seen"); told == quiet {
+			t.Errorf("quiet %v, logged: %s", quiet, log.String())
 		}
 	}
 }

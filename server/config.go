@@ -59,6 +59,8 @@ type Config struct {
 	// Hold is how long agents may go on without a server after a planned stop;
 	// default 24 hours, negative none.
 	Hold time.Duration
+	// LogErrors has every request that is answered with an error logged, as a warning.
+	LogErrors bool
 	// StopGrace is how long requests under way may take to end at a stop;
 	// default 5 s.
 	StopGrace time.Duration

@@ -30,6 +30,7 @@ func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerI
 	}
 	defer leave()
 	answer, err := handle(ctx, request)
+	s.logError(ctx, info.FullMethod, err)
 	return answer, api.Status(err)
 }
 
@@ -54,7 +55,15 @@ func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 	if why, ok := errors.AsType[*job.Error](context.Cause(stream.Context())); ok {
 		err = why
 	}
+	s.logError(stream.Context(), info.FullMethod, err)
 	return api.Status(err)
+}
+
+// logError logs what a request is answered with, if that was asked for.
+func (s *Server) logError(ctx context.Context, method string, err error) {
+	if err != nil && s.cfg.LogErrors {
+		s.log.Warn("a request was answered with an error", "method", method, "who", who(ctx), "err", err)
+	}
 }
 
 // endStream ends a stream from outside its handler, which may be waiting for the
