@@ -10,16 +10,25 @@ import (
 // sizeCheck buries jobs that no present agent is large enough for, so that they
 // are reported and not queued for ever. With agents present, a job that is added
 // is checked at once; jobs that were there before wait a grace after the agents
-// changed, for a larger one may be on its way.
+// changed, for a larger one may be on its way, and so do those that become ready
+// later.
 type sizeCheck struct {
 	grace time.Duration
-	// due is when to look through all shapes; zero: nothing changed.
+	// due is when to look through the shapes that changed; zero: none did.
 	due job.Time
 }
 
 func newSizeCheck(grace time.Duration) sizeCheck { return sizeCheck{grace: grace} }
 
 func (c *sizeCheck) agentsChanged(now job.Time) { c.due = now.Add(c.grace) }
+
+// becameReady has a job looked at that became ready other than by an add: what it
+// waited for ended, its time came, it was changed.
+func (c *sizeCheck) becameReady(now job.Time) {
+	if c.due == 0 {
+		c.due = now.Add(c.grace)
+	}
+}
 
 func (c *sizeCheck) next() (job.Time, bool) { return c.due, c.due != 0 }
 

@@ -445,6 +445,7 @@ func (w *writer) feedOne(f *queue.Feed) {
 		})
 	case queue.FeedPush:
 		w.fresh = true
+		w.sizes.becameReady(w.state.Now())
 		w.loadReady(f)
 	case queue.FeedRemove:
 		w.sched.Remove(f.Shape, item(f))
