@@ -74,6 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Handle, error) {
 	h := &Handle{server: s, closed: make(chan struct{})}
 	h.client, err = client.New(client.Config{
 		Address: "memory", Token: s.Token(), MaxMessage: cfg.Server.MaxMessage,
+		Data:   s.Layout().Dir,
 		Dialer: func(ctx context.Context, _ string) (net.Conn, error) { return s.Dial(ctx) },
 	})
 	if err == nil && cfg.Agent != nil {

@@ -282,7 +282,10 @@ func (d *desk) start(ctx context.Context, t *task) {
 		spec := t.spec(func(int) { d.began <- t })
 		var err error
 		if spec.Env, err = d.envs.get(runCtx, t.job.Command.EnvID); err == nil {
-			spec.Secrets, err = d.secrets.of(runCtx, t.job.Command.Secrets, t.id, job.Seq(t.grant.Seq))
+			var lent string
+			if spec.Secrets, lent, err = d.secrets.of(runCtx, t.job.Command, t.id, job.Seq(t.grant.Seq)); err == nil {
+				spec.Reach = d.a.reach(lent)
+			}
 		}
 		if err != nil {
 			d.ended <- unenvironed(runCtx, t, err)

@@ -25,18 +25,28 @@ type secrets struct {
 // for none.
 func Secrets(ctx context.Context, ns *client.Namespace, dir string, g *client.Grant, c *job.Command) ([]string, error) {
 	s := secrets{ns: ns, dir: dir}
-	return s.of(ctx, c.Secrets, g.Attempt, g.Seq)
+	settings, _, err := s.of(ctx, c, g.Attempt, g.Seq)
+	return settings, err
 }
 
-// of are the settings that the secrets of an attempt come to, by variable.
-func (s *secrets) of(ctx context.Context, names map[string]string, id job.AttemptID, seq job.Seq) ([]string, error) {
-	if len(names) == 0 {
-		return nil, nil
+// of are the settings that the secrets of an attempt come to, by variable, and the
+// token that its command is lent.
+func (s *secrets) of(ctx context.Context, c *job.Command, id job.AttemptID, seq job.Seq) (settings []string, lent string, err error) {
+	if len(c.Secrets) == 0 && c.Emulate == "" {
+		return nil, "", nil
 	}
-	stored, err := s.stored(ctx, names, id, seq)
-	if err != nil {
-		return nil, err
+	var revealed client.Revealed
+	if c.Emulate != "" || storedNamed(c.Secrets) {
+		if revealed, err = s.ns.RevealSecrets(ctx, id, uint64(seq)); err != nil {
+			return nil, "", err
+		}
 	}
+	settings, err = s.settings(c.Secrets, revealed.Values)
+	return settings, revealed.Token, err
+}
+
+// settings are those that secrets come to.
+func (s *secrets) settings(names map[string]string, stored map[string][]byte) ([]string, error) {
 	settings := make([]string, 0, len(names))
 	for _, variable := range slices.Sorted(maps.Keys(names)) {
 		ref, err := job.ParseSecretRef(names[variable])
@@ -52,14 +62,14 @@ func (s *secrets) of(ctx context.Context, names map[string]string, id job.Attemp
 	return settings, nil
 }
 
-// stored asks the server for those that it keeps, if there are any.
-func (s *secrets) stored(ctx context.Context, names map[string]string, id job.AttemptID, seq job.Seq) (map[string][]byte, error) {
+// storedNamed tells whether there are secrets that the server keeps.
+func storedNamed(names map[string]string) bool {
 	for _, text := range names {
 		if ref, err := job.ParseSecretRef(text); err == nil && ref.Source == job.SecretStore {
-			return s.ns.RevealSecrets(ctx, id, uint64(seq))
+			return true
 		}
 	}
-	return nil, nil
+	return false
 }
 
 func (s *secrets) find(ref job.SecretRef, stored map[string][]byte) (string, error) {

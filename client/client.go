@@ -41,6 +41,9 @@ type Config struct {
 	Patience time.Duration
 	// MaxMessage bounds one message; zero means 64 MiB.
 	MaxMessage int
+	// Data is the data directory that the server was found by, if it was; programs
+	// that shall reach the same server are told (Reach).
+	Data string
 	// Dialer, when set, opens connections in place of the network's.
 	Dialer func(context.Context, string) (net.Conn, error)
 }

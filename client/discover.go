@@ -49,23 +49,37 @@ func Discover() (Config, error) {
 
 // DiscoverIn finds the server of a data directory.
 func DiscoverIn(dir string) (Config, error) {
-	path := filepath.Join(dir, "server.json")
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Config{}, job.Errorf(job.NotFound, "no server runs on %s; \"muster server\" starts one, and --server or %s names one elsewhere", dir, EnvServer)
-	}
+	d, err := readDiscovery(dir)
 	if err != nil {
-		return Config{}, job.Errorf(job.Denied, "find the server: %w", err)
+		return Config{}, err
 	}
-	var d discovery
-	if err := json.Unmarshal(b, &d); err != nil || d.Address == "" {
-		return Config{}, job.Errorf(job.Damaged, "find the server: %s does not tell where it is; start the server again", path)
+	if dir, err = filepath.Abs(dir); err != nil {
+		return Config{}, job.Errorf(job.Invalid, "find the server: %w", err)
 	}
-	cfg := Config{Address: d.Address, TLS: d.TLS, CAFile: beside(dir, d.CAFile), Dialer: dialerOf(path)}
+	cfg := Config{Address: d.Address, TLS: d.TLS, CAFile: beside(dir, d.CAFile), Data: dir, Dialer: dialerOf(discoveryFile(dir))}
 	if cfg.Token = os.Getenv(EnvToken); cfg.Token == "" {
 		cfg.Token, err = readToken(tokenFile(dir, d.TokenFile))
 	}
 	return cfg, err
+}
+
+func discoveryFile(dir string) string { return filepath.Join(dir, "server.json") }
+
+// readDiscovery reads where the server of a data directory is.
+func readDiscovery(dir string) (discovery, error) {
+	var d discovery
+	path := discoveryFile(dir)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, job.Errorf(job.NotFound, "no server runs on %s; \"muster server\" starts one, and --server or %s names one elsewhere", dir, EnvServer)
+	}
+	if err != nil {
+		return d, job.Errorf(job.Denied, "find the server: %w", err)
+	}
+	if err := json.Unmarshal(b, &d); err != nil || d.Address == "" {
+		return d, job.Errorf(job.Damaged, "find the server: %s does not tell where it is; start the server again", path)
+	}
+	return d, nil
 }
 
 // dialerOf connects to where the server of a data directory is at that moment: a

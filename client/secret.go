@@ -47,11 +47,19 @@ func (n *Namespace) RemoveSecret(ctx context.Context, name string) error {
 	return nil
 }
 
-// RevealSecrets is for agents: the values of the server's secrets that the command
-// of an attempt names, which the agent holds, by the names of the secrets.
-func (n *Namespace) RevealSecrets(ctx context.Context, id job.AttemptID, seq uint64) (map[string][]byte, error) {
+// Revealed is what the command of an attempt may know: values of the server's secrets
+// that it names, by the names of the secrets, and the token that it is lent, if it
+// emulates another batch system.
+type Revealed struct {
+	Values map[string][]byte
+	Token  string
+}
+
+// RevealSecrets is for agents: what the command of an attempt that the agent holds
+// may know.
+func (n *Namespace) RevealSecrets(ctx context.Context, id job.AttemptID, seq uint64) (Revealed, error) {
 	m, err := call(ctx, n.c, n.c.secrets.RevealSecrets, &musterv1.RevealSecretsRequest{
 		Namespace: n.name, Epoch: id.Epoch, N: id.N, Seq: seq,
 	})
-	return m.GetValues(), err
+	return Revealed{Values: m.GetValues(), Token: m.GetToken()}, err
 }

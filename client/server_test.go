@@ -552,3 +552,25 @@ func TestTokens(t *testing.T) {
 		t.Errorf("tokens %v, %v", list, err)
 	}
 }
+
+// Programs are told the data directory where the server was found by one, for its
+// address may change, and the address at present.
+func TestReach(t *testing.T) {
+	s := serve(t, server.Config{})
+	r, err := dial(t, s, nil).Reach()
+	if err != nil || r.Data != s.Layout().Dir || r.Address != s.Where().Address {
+		t.Errorf("%+v, %v", r, err)
+	}
+	known := func(cfg *client.Config) { cfg.Data, cfg.Dialer = "", nil }
+	if r, err = dial(t, s, known).Reach(); err != nil || r.Data != "" || r.Address != s.Where().Address {
+		t.Errorf("%+v, %v", r, err)
+	}
+	memory, err := client.New(client.Config{Address: "memory", Dialer: func(ctx context.Context, _ string) (net.Conn, error) { return s.Dial(ctx) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer memory.Close()
+	if _, err := memory.Reach(); !job.IsKind(err, job.NotFound) {
+		t.Errorf("without an address: %v", err)
+	}
+}

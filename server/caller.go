@@ -19,6 +19,8 @@ type callerKey struct{}
 // call has one.
 type call struct {
 	*token.Holder
+	// lent is set when the token is lent to an attempt.
+	lent *token.Lent
 	// cancel ends the stream's context.
 	cancel context.CancelCauseFunc
 	// drop releases the timer of a token that expires.
@@ -37,24 +39,37 @@ func (s *Server) admit(ctx context.Context, info *tap.Info) (context.Context, er
 	if public[info.FullMethodName] {
 		return ctx, nil
 	}
-	h, err := s.tokens.Check(bearer(info.Header.Get("authorization")), time.Now())
+	c, err := s.callerBy(bearer(info.Header.Get("authorization")))
 	if err == nil {
-		err = allow(info.FullMethodName, &h.Token)
+		err = allow(info.FullMethodName, &c.Token)
 	}
 	if err == nil {
-		err = s.rates.take(h.ID)
+		err = s.rates.take(c.ID)
 	}
 	if err != nil {
 		return ctx, api.Status(err)
 	}
-	c := &call{Holder: h}
 	if s.streaming[info.FullMethodName] {
 		ctx, c.cancel = context.WithCancelCause(ctx)
-		if !h.Expires.IsZero() {
-			ctx, c.drop = context.WithDeadlineCause(ctx, h.Expires, errExpired)
+		if !c.Expires.IsZero() {
+			ctx, c.drop = context.WithDeadlineCause(ctx, c.Expires, errExpired)
 		}
 	}
 	return context.WithValue(ctx, callerKey{}, c), nil
+}
+
+// callerBy finds out whose a token is. Whether the attempt that it may be lent to is
+// still held is asked later (lentStill): here nothing may wait for the engine.
+func (s *Server) callerBy(secret string) (*call, error) {
+	if !token.IsLent(secret) {
+		h, err := s.tokens.Check(secret, time.Now())
+		return &call{Holder: h}, err
+	}
+	lent, err := s.lender.Check(secret)
+	if err != nil {
+		return nil, err
+	}
+	return &call{Holder: lent.Holder(), lent: lent}, nil
 }
 
 var errExpired = job.Errorf(job.Unauthenticated, "the token expired; ask for a new one")

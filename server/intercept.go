@@ -29,6 +29,9 @@ func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerI
 		return nil, api.Status(err)
 	}
 	defer leave()
+	if err := s.lentStill(ctx); err != nil {
+		return nil, api.Status(err)
+	}
 	answer, err := handle(ctx, request)
 	s.logError(ctx, info.FullMethod, err)
 	return answer, api.Status(err)
@@ -41,8 +44,12 @@ func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 	if public[info.FullMethod] {
 		return handle(srv, stream)
 	}
+	if err := s.lentStill(stream.Context()); err != nil {
+		return api.Status(err)
+	}
 	c := callOf(stream.Context())
 	end := func(why error) { endStream(stream.Context(), why) }
+	defer s.watchLent(stream.Context(), end)()
 	defer c.OnRevoke(end)()
 	if c.drop != nil {
 		defer c.drop()

@@ -24,6 +24,7 @@ import (
 //	ca.key       its key
 //	cert.pem     the TLS certificate made here, with its key
 //	secret.key   the key that secrets are sealed with; not part of a backup
+//	lend.key     the key of the tokens that are lent to jobs; not part of a backup
 //	drained      there when the last server was drained to its end
 //	server.json  where the running server listens (Discovery); gone at a stop
 //
@@ -50,6 +51,9 @@ func (l Layout) Cert() string { return filepath.Join(l.Dir, "cert.pem") }
 
 // SecretKey is the file of the key that secrets are sealed with.
 func (l Layout) SecretKey() string { return filepath.Join(l.Dir, "secret.key") }
+
+// LendKey is the file of the key of the tokens that are lent to jobs.
+func (l Layout) LendKey() string { return filepath.Join(l.Dir, "lend.key") }
 
 // Discovery is the file that tells where the server listens.
 func (l Layout) Discovery() string { return filepath.Join(l.Dir, "server.json") }

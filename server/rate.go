@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -14,7 +15,12 @@ type rates struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
+	// sweep is at how many buckets those are dropped that are full again.
+	sweep int
 }
+
+// minSweep is the number of buckets from which on they are looked through.
+const minSweep = 1024
 
 type bucket struct {
 	level float64
@@ -22,11 +28,12 @@ type bucket struct {
 }
 
 func newRates(perSecond float64) *rates {
-	return &rates{perSecond: perSecond, buckets: map[string]*bucket{}}
+	return &rates{perSecond: perSecond, buckets: map[string]*bucket{}, sweep: minSweep}
 }
 
 // take lets one request of a token through, or refuses it with Exhausted and
-// when to try again. There are as many buckets as tokens, which are bounded.
+// when to try again. Tokens lent to jobs come and go, so a bucket that is full, which
+// is as good as none, is dropped some time.
 func (r *rates) take(id string) error {
 	if r.perSecond <= 0 {
 		return nil
@@ -36,6 +43,7 @@ func (r *rates) take(id string) error {
 	defer r.mu.Unlock()
 	b := r.buckets[id]
 	if b == nil {
+		r.drop(now)
 		b = &bucket{level: r.perSecond, at: now}
 		r.buckets[id] = b
 	}
@@ -48,6 +56,15 @@ func (r *rates) take(id string) error {
 	}
 	b.level--
 	return nil
+}
+
+// drop drops the buckets that are full again, each time their number has doubled.
+func (r *rates) drop(now time.Time) {
+	if len(r.buckets) < r.sweep {
+		return
+	}
+	maps.DeleteFunc(r.buckets, func(_ string, b *bucket) bool { return now.Sub(b.at) >= time.Second })
+	r.sweep = max(minSweep, 2*len(r.buckets))
 }
 
 // forget drops the bucket of a token that is no more.

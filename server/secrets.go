@@ -11,6 +11,7 @@ import (
 	"github.com/muster-queue/muster/engine"
 	"github.com/muster-queue/muster/job"
 	"github.com/muster-queue/muster/queue"
+	"github.com/muster-queue/muster/server/token"
 )
 
 // secretRoom is where the documents of secrets are, by name.
@@ -132,19 +133,25 @@ func (s *secretsService) RemoveSecret(ctx context.Context, m *v1.RemoveSecretReq
 	return &v1.RemoveSecretResponse{}, err
 }
 
-// RevealSecrets opens the secrets that the command of a held attempt names.
+// RevealSecrets opens the secrets that the command of a held attempt names, and lends it
+// a token if it emulates another batch system.
 func (s *secretsService) RevealSecrets(ctx context.Context, m *v1.RevealSecretsRequest) (*v1.RevealSecretsResponse, error) {
 	ns, err := s.namespace(ctx, m.Namespace)
 	if err != nil {
 		return nil, err
 	}
 	held := queue.Ref{Seq: job.Seq(m.Seq), Attempt: job.AttemptID{Epoch: m.Epoch, N: m.N}}
-	command, err := ns.HeldCommand(ctx, held)
+	j, err := ns.HeldJob(ctx, held)
 	if err != nil {
 		return nil, err
 	}
 	out := &v1.RevealSecretsResponse{Values: map[string][]byte{}}
-	for variable, text := range command.Secrets {
+	if j.Command.Emulate != "" {
+		if out.Token, err = s.lender.Lend(&token.Lent{Namespace: ns.Name(), Attempt: held.Attempt, Seq: held.Seq, Account: j.Account}); err != nil {
+			return nil, err
+		}
+	}
+	for variable, text := range j.Command.Secrets {
 		ref, err := job.ParseSecretRef(text)
 		if err != nil || ref.Source != job.SecretStore {
 			continue

@@ -44,6 +44,7 @@ type Server struct {
 	tokens   *token.Store
 	owner    string // the first token
 	sealer   *secret.Sealer
+	lender   *token.Lender
 	cert     *certificate.Source
 	backup   *backup
 	// restored: the store was absent and was made from the backup.
@@ -165,6 +166,7 @@ func (s *Server) openTokens(context.Context) error {
 	}
 	s.tokens = tokens
 	s.sealer = secret.New(s.layout.SecretKey())
+	s.lender = token.NewLender(s.layout.LendKey())
 	s.owner, err = tokens.Owner(s.layout.Token(), time.Now())
 	return err
 }

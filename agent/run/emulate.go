@@ -14,7 +14,7 @@ import (
 )
 
 // emulate sets what a command has that finds the commands of another batch system: they
-// come first in its PATH, and reach the server as the agent was told.
+// come first in its PATH, and reach the server with the token that it is lent.
 func (x *attempt) emulate(e *env) error {
 	c := x.spec.Command
 	if c.Emulate == "" {
@@ -25,13 +25,8 @@ func (x *attempt) emulate(e *env) error {
 		return failed(job.ReasonEnv, "make the commands of %s: %w", c.Emulate, err)
 	}
 	e.set("PATH", dir+":"+getenv(e.list, "PATH"))
-	for _, name := range []string{"MUSTER_TOKEN", "MUSTER_TOKEN_FILE"} {
-		if len(x.spec.Reach) > 0 {
-			e.remove(name)
-		}
-	}
-	if err := e.add(x.spec.Reach); err != nil {
-		return failed(job.ReasonEnv, "how to reach the server: %w", err)
+	if err := x.reach(e); err != nil {
+		return failed(job.ReasonEnv, "tell how to reach the server: %w", err)
 	}
 	e.set("MUSTER_EMULATE", c.Emulate)
 	e.set("MUSTER_EMULATE_QUEUE", x.spec.Queue)
@@ -61,7 +56,7 @@ func (x *attempt) batch() *emulate.Running {
 }
 
 // linkDir is the directory with the commands of a batch system, each a link to the
-// program. Another user than the agent's cannot enter its state directory.
+// program.
 func (r *Runner) linkDir(system string, who *identity) (string, error) {
 	program := r.cfg.Program
 	if program == "" {
@@ -71,18 +66,30 @@ func (r *Runner) linkDir(system string, who *identity) (string, error) {
 	defer r.linkMu.Unlock()
 	dir := r.cfg.Home.Path("emulate", system)
 	if who != nil {
-		if r.openLinks == "" {
-			var err error
-			if r.openLinks, err = os.MkdirTemp("", "muster-emulate-"); err != nil {
-				return "", err
-			}
-			if err := os.Chmod(r.openLinks, 0o755); err != nil { //nolint:gosec // for commands of other users
-				return "", err
-			}
+		open, err := r.openDir()
+		if err != nil {
+			return "", err
 		}
-		dir = filepath.Join(r.openLinks, system)
+		dir = filepath.Join(open, system)
 	}
 	return dir, links.Make(dir, system, program)
+}
+
+// openDir is a directory that other users than the agent's can read, which cannot
+// enter its state directory. The caller holds linkMu.
+func (r *Runner) openDir() (string, error) {
+	if r.openLinks != "" {
+		return r.openLinks, nil
+	}
+	dir, err := os.MkdirTemp("", "muster-emulate-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // for commands of other users
+		return "", err
+	}
+	r.openLinks = dir
+	return dir, nil
 }
 
 // redirector puts files in place of the standard streams: $1 is the standard input, $2

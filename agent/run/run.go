@@ -82,9 +82,9 @@ type Spec struct {
 	Until time.Duration
 	// Env is the captured environment; nil means the agent's own.
 	Env []string
-	// Reach are settings with which a command that emulates another batch system
-	// reaches the server.
-	Reach []string
+	// Reach is how a command that emulates another batch system reaches the server;
+	// nil: as its environment says.
+	Reach *Reach
 	// Started, if set, is called when the command's process has begun.
 	Started func(pid int)
 }

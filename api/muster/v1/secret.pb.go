@@ -452,8 +452,11 @@ func (x *RevealSecretsRequest) GetSeq() uint64 {
 
 // RevealSecretsResponse has the values by the names of secrets.
 type RevealSecretsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Values        map[string][]byte      `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Values map[string][]byte      `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// A command that emulates another batch system is lent a token: a submitter's, for
+	// the namespace and the account of the job, good while the attempt is held.
+	Token         string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -495,6 +498,13 @@ func (x *RevealSecretsResponse) GetValues() map[string][]byte {
 	return nil
 }
 
+func (x *RevealSecretsResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
 var File_muster_v1_secret_proto protoreflect.FileDescriptor
 
 const file_muster_v1_secret_proto_rawDesc = "" +
@@ -523,9 +533,10 @@ const file_muster_v1_secret_proto_rawDesc = "" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\rR\x05epoch\x12\f\n" +
 	"\x01n\x18\x03 \x01(\x04R\x01n\x12\x10\n" +
-	"\x03seq\x18\x04 \x01(\x04R\x03seq\"\x98\x01\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\"\xae\x01\n" +
 	"\x15RevealSecretsResponse\x12D\n" +
-	"\x06values\x18\x01 \x03(\v2,.muster.v1.RevealSecretsResponse.ValuesEntryR\x06values\x1a9\n" +
+	"\x06values\x18\x01 \x03(\v2,.muster.v1.RevealSecretsResponse.ValuesEntryR\x06values\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\x1a9\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x012\xc4\x02\n" +

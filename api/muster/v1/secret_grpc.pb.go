@@ -36,7 +36,8 @@ type SecretsClient interface {
 	SetSecret(ctx context.Context, in *SetSecretRequest, opts ...grpc.CallOption) (*SetSecretResponse, error)
 	ListSecrets(ctx context.Context, in *ListSecretsRequest, opts ...grpc.CallOption) (*ListSecretsResponse, error)
 	RemoveSecret(ctx context.Context, in *RemoveSecretRequest, opts ...grpc.CallOption) (*RemoveSecretResponse, error)
-	// RevealSecrets is for agents: the values for an attempt that they hold.
+	// RevealSecrets is for agents: the values for an attempt that they hold, and the
+	// token that its command is lent.
 	RevealSecrets(ctx context.Context, in *RevealSecretsRequest, opts ...grpc.CallOption) (*RevealSecretsResponse, error)
 }
 
@@ -99,7 +100,8 @@ type SecretsServer interface {
 	SetSecret(context.Context, *SetSecretRequest) (*SetSecretResponse, error)
 	ListSecrets(context.Context, *ListSecretsRequest) (*ListSecretsResponse, error)
 	RemoveSecret(context.Context, *RemoveSecretRequest) (*RemoveSecretResponse, error)
-	// RevealSecrets is for agents: the values for an attempt that they hold.
+	// RevealSecrets is for agents: the values for an attempt that they hold, and the
+	// token that its command is lent.
 	RevealSecrets(context.Context, *RevealSecretsRequest) (*RevealSecretsResponse, error)
 	mustEmbedUnimplementedSecretsServer()
 }
