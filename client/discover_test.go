@@ -43,7 +43,7 @@ func TestDiscover(t *testing.T) {
 	}
 	write(t, data, "token", "secret\n")
 	got, err := client.Discover()
-	want := client.Config{Address: "127.0.0.1:7", Token: "secret", TLS: true, CAFile: filepath.Join(data, "ca.pem")}
+	want := client.Config{Address: "127.0.0.1:7", Token: "secret", TLS: true, CAFile: filepath.Join(data, "ca.pem"), Data: data}
 	if d := cmp.Diff(want, got, cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "Dialer" }, cmp.Ignore())); d != "" || err != nil {
 		t.Errorf("local server (-want +got):\n%s%v", d, err)
 	}

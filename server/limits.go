@@ -22,7 +22,7 @@ func (s *limitsService) SetLimit(ctx context.Context, m *v1.SetLimitRequest) (*v
 	if err != nil {
 		return nil, err
 	}
-	if callerOf(ctx).Role == token.Submitter && !job.IsBatchLimit(given.Name) {
+	if callerOf(ctx).Role == token.Submitter && given.Name != "" && !job.IsBatchLimit(given.Name) {
 		return nil, job.Errorf(job.Denied, "limit %s: a submitter's token sets no limits but those of arrays and singletons of emulated batch systems", given.Name)
 	}
 	edit := func(l *job.Limit) error {
