@@ -135,6 +135,8 @@ func (w *Wants) first(r Resource) (int64, Source) {
 		return n, Default
 	case learned == 0 && !said:
 		return 0, Unsourced
+	case said && r == Time && given < learned:
+		return given, Given // it is ended then
 	case said && given >= learned && (w.Override == job.OverrideHigher || !w.Learned.Below):
 		return given, Given
 	}
@@ -153,14 +155,15 @@ func (w *Wants) capped(r Resource, n, least int64) int64 {
 // limit is how much of a resource may be used. An estimate is no limit: of the runs
 // that were counted some used more, and to end their like would waste what they did.
 // Of memory, which a machine cannot do without, what such an attempt would be given
-// after its end is the limit instead. Nobody is ended for the time others took.
+// after its end is the limit instead. Nobody is ended for the time others took, and
+// nobody runs on for it who was given an end.
 func (w *Wants) limit(r Resource, n int64, s Source) int64 {
 	given, said := w.given(r)
 	switch {
 	case r == Time && !said || r == Disk && s == Learned:
 		return Unknown
 	case s == Learned && r == Time:
-		return max(given, r.Raise(n))
+		return max(given, w.Raised[r])
 	case s == Learned:
 		return r.Raise(n)
 	}

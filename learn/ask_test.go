@@ -97,7 +97,7 @@ func TestTime(t *testing.T) {
 	}{
 		"learned":               {Wants{Learned: hour}, time.Hour, Unknown},
 		"given more":            {Wants{Learned: hour, Time: 2 * time.Hour}, 2 * time.Hour, 2 * time.Hour},
-		"given less":            {Wants{Learned: hour, Time: time.Minute}, time.Hour, 90 * time.Minute},
+		"given less":            {Wants{Learned: hour, Time: time.Minute}, time.Minute, time.Minute},
 		"given less, always":    {Wants{Learned: hour, Time: time.Minute, Override: job.OverrideAlways}, time.Minute, time.Minute},
 		"raised":                {Wants{Learned: hour, Time: time.Hour, Raised: Amounts{Time: int64(3 * time.Hour)}}, 3 * time.Hour, 3 * time.Hour},
 		"shorter than expected": {Wants{Learned: Estimate{Asked: hour.Asked, Below: true}, Time: 9 * time.Hour}, time.Hour, 9 * time.Hour},

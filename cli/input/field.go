@@ -88,7 +88,7 @@ var Fields = []Field{
 		Example: `"20G"`, Flag: TextFlag, Arg: "SIZE", Path: "needs.disk", set: need(job.Disk)},
 	{Name: "resources", Aliases: []string{"resource"}, Help: "amounts of anything else that machines have, name=amount",
 		Example: `{"gpu": 1}`, Flag: ListFlag, Arg: "NAME=AMOUNT", Path: "needs", set: setResources},
-	{Name: "time", Help: "how long it may run; it is stopped then, but later where others of its kind needed longer (override always: not)",
+	{Name: "time", Help: "how long it may run; it is stopped then, and tried again with more time, unless override is always",
 		Example: `"1h30m"`, Flag: TextFlag, Arg: "TIME", Short: "t", Path: "time", set: span(func(t *target) *time.Duration { return &t.job.Time })},
 	{Name: "override", Help: "when needs that were learned give way to the given ones: no, higher or always",
 		Example: `"always"`, Flag: TextFlag, Arg: "WORD", Path: "override", set: setOverride},
