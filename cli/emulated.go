@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/muster-queue/muster/cli/output"
 	"github.com/muster-queue/muster/client"
 	"github.com/muster-queue/muster/emulate"
 	"github.com/muster-queue/muster/job"
@@ -248,6 +247,3 @@ func ofBatch(setting string) bool {
 	return strings.HasPrefix(setting, "SLURM_") && !strings.HasPrefix(setting, "SLURM_CONF=") || strings.HasPrefix(setting, "SLURMD_") ||
 		strings.HasPrefix(setting, "LSB_") || strings.HasPrefix(setting, "LS_")
 }
-
-// clean makes one line of what others wrote.
-func clean(s string) string { return output.Clean(s) }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +56,7 @@ func (x *export) columns() []jobColumn {
 		columns = attemptColumns
 	}
 	if x.options.Output {
-		columns = append(columns[:len(columns):len(columns)], outputColumns...)
+		columns = slices.Concat(columns, outputColumns)
 	}
 	return columns
 }

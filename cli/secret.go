@@ -11,7 +11,7 @@ import (
 	"github.com/muster-queue/muster/job"
 )
 
-const secretArg = "the name of a secret; \"muster secret list\" shows them"
+const secretArg = "the name of a secret; \"muster secret list\" shows them" //nolint:gosec // a help text
 
 func secretCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{

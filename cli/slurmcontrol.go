@@ -158,7 +158,7 @@ func srun(_ context.Context, e *emulation, args []string) error {
 		return emulate.Fail(code, "srun: error: execve(): %s: %v", s.Command[0], errors.Unwrap(err))
 	}
 	if path, err = filepath.Abs(path); err == nil {
-		err = syscall.Exec(path, s.Command, e.Environ) //nolint:gosec // that is what it is for
+		err = syscall.Exec(path, s.Command, e.Environ)
 	}
 	return job.Errorf(job.Internal, "execve(): %s: %w", s.Command[0], err)
 }

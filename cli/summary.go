@@ -163,11 +163,11 @@ func (f failuresCell) MarshalJSON() ([]byte, error) {
 func (f failuresCell) String() string {
 	words := make([]string, 0, len(f))
 	for i := range f {
-		word := fmt.Sprintf("%s/%d=%d", f[i].Reason.Word(), f[i].Exit, f[i].Count)
+		parts := []string{fmt.Sprintf("%s/%d=%d", f[i].Reason.Word(), f[i].Exit, f[i].Count)}
 		for _, ref := range f[i].Jobs {
-			word += ":" + api.KeyText(ref.Key)
+			parts = append(parts, api.KeyText(ref.Key))
 		}
-		words = append(words, word)
+		words = append(words, strings.Join(parts, ":"))
 	}
 	return strings.Join(words, " ")
 }

@@ -48,7 +48,7 @@ func Words(line string) ([]string, error) {
 	for i := 0; i < len(line); i++ {
 		c := line[i]
 		switch {
-		case quote == 0 && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
+		case quote == 0 && strings.IndexByte(" \t\r\n", c) >= 0:
 			end()
 		case quote == 0 && !in && c == '#':
 			return words, nil

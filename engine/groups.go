@@ -10,9 +10,6 @@ import (
 // Prefix, or those whose names have Part in them. Its zero value means all.
 type GroupMatch struct{ Name, Prefix, Part string }
 
-// any reports whether every group is meant.
-func (m *GroupMatch) any() bool { return *m == GroupMatch{} }
-
 func (m *GroupMatch) matches(name string) bool {
 	return (m.Name == "" || m.Name == name) && strings.HasPrefix(name, m.Prefix) && strings.Contains(name, m.Part)
 }

@@ -98,7 +98,6 @@ func TestLearnedNeedsPackJobs(t *testing.T) {
 			t.Fatalf("%+v, %v", i, err)
 		}
 		b.restart(t, time.Second)
-		st = &station{t: t, b: b, name: "w2", runs: map[string]Ref{}, stops: map[string]job.Mark{}}
 		st = b.machine(t, "w2", 1000*mb)
 		st.wantRuns(5)
 		b.wantGiven(t, st)

@@ -54,9 +54,6 @@ func ParseOrder(word string) (o Order, descending bool, err error) {
 	return 0, false, job.Errorf(job.Invalid, "order_by: %.40q is unknown; use one of added, started, ended, wall, cpu, memory, disk, priority, attempts, with - before it for the largest first", word)
 }
 
-// usage reports whether the order is by what was used.
-func (o Order) usage() bool { return o >= OrderWall && o <= OrderDisk }
-
 // orderEffort is how much is looked at for one ordered page, some seconds' worth.
 const orderEffort = 10 * searchEffort
 

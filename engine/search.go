@@ -290,11 +290,11 @@ func (n *Namespace) finishedByKey(ctx context.Context, p *past, before uint64) (
 	if err != nil {
 		return nil, err
 	}
-	ends := make([]uint64, len(digests))
-	if err := n.store.FindMany(digests, ends); err != nil {
+	early := make([]uint64, len(digests))
+	if err := n.store.FindMany(digests, early); err != nil {
 		return nil, err
 	}
-	ends = slices.DeleteFunc(append(ends, lately...), func(end uint64) bool { return end == 0 || before != 0 && end >= before })
+	ends := slices.DeleteFunc(slices.Concat(early, lately), func(end uint64) bool { return end == 0 || before != 0 && end >= before })
 	records, err := n.store.FinishedMany(ends)
 	if err != nil {
 		return nil, err

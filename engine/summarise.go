@@ -244,7 +244,7 @@ func (s *summaries) read(ctx context.Context, n *Namespace, before uint64, group
 		return n.goesOn(ctx, f.End)
 	})
 	if err == nil && !n.goesOn(ctx, 0) {
-		err = cmp.Or(ctx.Err(), error(job.ErrClosed))
+		err = cmp.Or(ctx.Err(), job.ErrClosed)
 	}
 	return job.Wrap(err, "read history", "")
 }

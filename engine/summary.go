@@ -309,7 +309,7 @@ func (s *summaries) load(ctx context.Context, n *Namespace) error {
 		return true
 	})
 	if err == nil && !n.goesOn(ctx, 0) {
-		err = cmp.Or(ctx.Err(), error(job.ErrClosed))
+		err = cmp.Or(ctx.Err(), job.ErrClosed)
 	}
 	if err != nil {
 		return job.Wrap(err, "read history", "")

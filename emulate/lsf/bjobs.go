@@ -118,12 +118,16 @@ func (q *Bjobs) settle() {
 		state := stateOf(s)
 		return (named || q.user == "all" || q.user == "" || s.Batch().User == q.user) &&
 			(q.Queue == "" || s.Job.QueueName() == q.Queue) && (q.Account == "" || s.Account == q.Account) &&
-			(q.host == "" || s.Host() == q.host) && (q.name == "" || emulate.Matches(plainName(q.name), s.Name())) &&
-			(!q.running || state == "RUN") && (!q.pending || state == "PEND" || state == "PSUSP") && (!q.done || state == "DONE" || state == "EXIT")
+			(q.host == "" || s.Host() == q.host) && (q.name == "" || emulate.Matches(plainName(q.name), s.Name())) && q.inState(state)
 	}
 	if q.columns == nil && q.json {
 		q.columns = standard()
 	}
+}
+
+// inState reports whether jobs in a state are asked for.
+func (q *Bjobs) inState(state string) bool {
+	return (!q.running || state == "RUN") && (!q.pending || state == "PEND" || state == "PSUSP") && (!q.done || state == "DONE" || state == "EXIT")
 }
 
 // plainName is a name without the indices of an array.
@@ -167,7 +171,7 @@ func (q *Bjobs) Show(jobs []*emulate.Shown) string {
 		b.WriteString(q.usual("JOBID", "USER", "STAT", "QUEUE", "FROM_HOST", "EXEC_HOST", "JOB_NAME", "SUBMIT_TIME"))
 	}
 	for _, s := range jobs {
-		from, _ := settingOf(s, "LSB_SUB_HOST")
+		from := settingOf(s, "LSB_SUB_HOST")
 		b.WriteString(q.usual(emulate.Digits(s.First()), orDash(s.Batch().User), stateOf(s), s.Job.QueueName(),
 			orDash(from), orDash(s.Host()), name(s), moment(s.Added)))
 	}

@@ -33,7 +33,7 @@ var fields = []field{
 	{"proj_name", 11, plain(func(s *emulate.Shown) string { return s.Account })},
 	{"job_priority", 12, plain(func(s *emulate.Shown) string { return emulate.Digits(int64(s.Priority)) })},
 	{"command", 15, plain(commandText)},
-	{"from_host", 11, plain(func(s *emulate.Shown) string { v, _ := settingOf(s, "LSB_SUB_HOST"); return v })},
+	{"from_host", 11, plain(func(s *emulate.Shown) string { return settingOf(s, "LSB_SUB_HOST") })},
 	{"first_host", 11, plain((*emulate.Shown).Host)},
 	{"exec_host", 11, plain(execHost)},
 	{"nexec_host", 10, plain(func(s *emulate.Shown) string { return map[bool]string{true: "1"}[s.Host() != ""] })},
@@ -67,7 +67,7 @@ var fields = []field{
 	})},
 	{"nreq_slot", 10, plain(func(s *emulate.Shown) string { return emulate.Digits(s.Cores()) })},
 	{"nalloc_slot", 10, plain(slots)}, {"slots", 5, plain(slots)}, {"min_req_proc", 12, plain(func(s *emulate.Shown) string { return emulate.Digits(s.Cores()) })},
-	{"cwd", 10, plain(dir)}, {"sub_cwd", 10, plain(func(s *emulate.Shown) string { v, _ := settingOf(s, "LS_SUBCWD"); return v })}, {"exec_cwd", 10, plain(dir)},
+	{"cwd", 10, plain(dir)}, {"sub_cwd", 10, plain(func(s *emulate.Shown) string { return settingOf(s, "LS_SUBCWD") })}, {"exec_cwd", 10, plain(dir)},
 	{"input_file", 10, plain(func(s *emulate.Shown) string { return s.Batch().Stdin })},
 	{"output_file", 10, plain(func(s *emulate.Shown) string { return s.Batch().Stdout })},
 	{"error_file", 10, plain(func(s *emulate.Shown) string { return s.Batch().Stderr })},
@@ -107,14 +107,14 @@ func standard() []column {
 	return list
 }
 
-// settingOf is a variable that the job was given when it was added.
-func settingOf(s *emulate.Shown, name string) (string, bool) {
+// settingOf is a variable that the job was given when it was added; empty if none.
+func settingOf(s *emulate.Shown, name string) string {
 	for _, setting := range s.Command().Env {
 		if rest, ok := strings.CutPrefix(setting, name+"="); ok {
-			return rest, true
+			return rest
 		}
 	}
-	return "", false
+	return ""
 }
 
 func commandText(s *emulate.Shown) string {

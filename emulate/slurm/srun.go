@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/muster-queue/muster/emulate"
 	"github.com/muster-queue/muster/emulate/option"
 	"github.com/muster-queue/muster/job"
 )
@@ -79,7 +80,7 @@ func ParseSrun(args []string, getenv func(string) string) (*Srun, error) {
 	case getenv("SLURM_JOB_ID") == "":
 		return nil, failure("srun", errors.New("it runs steps of a job, inside of it; add jobs with sbatch"))
 	case len(operands) == 0:
-		return nil, failure("srun", errors.New("No command given to execute."))
+		return nil, emulate.Fail(1, "srun: error: No command given to execute.")
 	case s.nodes > 1:
 		return nil, failure("srun", job.Errorf(job.Invalid, "--nodes=%d: %s", s.nodes, oneMachine))
 	case s.tasks > 1:

@@ -1,8 +1,8 @@
 package memory
 
 import (
-	"context"
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
