@@ -262,7 +262,7 @@ func TestPodmanIsMonitored(t *testing.T) {
 	for _, monitor := range []string{"mine", "./*.cid"} {
 		// Detached from the attempt, as a daemon's would be.
 		a := newAgent(t, true, run.Config{Adopt: true})
-		c := job.Command{Line: "env -u MUSTER_SCOPE setsid sh -c '" + strings.ReplaceAll(start, "'", `'\''`) + "'; sleep 2; podman kill mine >/dev/null; sleep 0.2", MonitorContainer: monitor, Runtime: "podman", Env: p.env}
+		c := job.Command{Line: "env -u MUSTER_SCOPE setsid sh -c '" + strings.ReplaceAll(start, "'", `'\''`) + "'; sleep 10; podman kill mine >/dev/null; sleep 0.2", MonitorContainer: monitor, Runtime: "podman", Env: p.env}
 		if r := a.command(t, c); r.PeakMemory < 30e6 {
 			t.Errorf("monitor %q: peak %d, printed %q; log %q", monitor, r.PeakMemory, stderr(r), r.Log)
 		}
