@@ -63,8 +63,7 @@ const systemArg = "the batch system: lsf or slurm"
 func emulateEnvCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "env SYSTEM", Short: "Print what makes a shell find the commands",
-		Example: `  eval "$(muster emulate env slurm)"
-  sbatch --wrap 'sort -o sorted.txt big.txt'`,
+		Example: `  eval "$(muster emulate env slurm)" && sbatch align.sh`,
 		Args: oneArg(systemArg),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := filepath.Join(dataDir(), "emulate", args[0])

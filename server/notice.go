@@ -184,13 +184,16 @@ const maxIDs = 1000
 
 // deliveries checks which deliveries a request means.
 func (s *noticesService) deliveries(ctx context.Context, m *v1.ChangeDeliveriesRequest) (*engine.Namespace, error) {
+	ns, err := s.namespace(ctx, m.Namespace)
 	switch {
+	case err != nil:
+		return nil, err
 	case len(m.Ids) > maxIDs:
 		return nil, job.Errorf(job.Invalid, "ids: %d; at most %d", len(m.Ids), maxIDs)
 	case m.Notice == "" && len(m.Ids) == 0 && !m.All:
 		return nil, job.Errorf(job.Invalid, "name a notice or ids, or say all")
 	}
-	return s.namespace(ctx, m.Namespace)
+	return ns, nil
 }
 
 // RetryDeliveries tries again what was given up.
