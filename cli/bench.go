@@ -24,7 +24,7 @@ func benchCmd(a *app) *cobra.Command {
 		Short: "Measure how fast muster is on this machine",
 		Long: `Bench measures muster on this machine, with throw-away servers of its own; the
 queue in the data directory is not touched. Everything is durable: a reply counts
-after its fsync. Without names all rows are measured, which takes under a minute;
+after its fsync. Without names all rows are measured, which takes two minutes;
 those marked * only when they are named. The first word of a name, such as drain
 or coordinate, stands for all rows that begin with it.
 

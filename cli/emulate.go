@@ -64,7 +64,7 @@ func emulateEnvCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "env SYSTEM", Short: "Print what makes a shell find the commands",
 		Example: `  eval "$(muster emulate env slurm)" && sbatch align.sh`,
-		Args: oneArg(systemArg),
+		Args:    oneArg(systemArg),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := filepath.Join(dataDir(), "emulate", args[0])
 			if err := links.Make(dir, args[0], program()); err != nil {
